@@ -12,7 +12,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 VENDORS = [ROOT / "labhub/web/static/vendor", ROOT / "tests/browser/vendor"]
 ANOTHER_HOST = re.compile(r"(?:^|[\s,(])(?:https?:)?//\w", re.IGNORECASE)
-LOADING = {"src", "href", "srcset", "action", "formaction", "poster", "data", "background", "manifest", "xlink:href"}
+LOADING = {
+    "src",
+    "href",
+    "srcset",
+    "action",
+    "formaction",
+    "poster",
+    "data",
+    "background",
+    "manifest",
+    "xlink:href",
+}
 NAMESPACES = "http://www.w3.org/"
 """The one address that a script may hold: it names a vocabulary (SVG) and is never fetched."""
 
@@ -36,7 +47,9 @@ class Tags(HTMLParser):
         self.tags: list[tuple[str, dict[str, str]]] = []
         text = re.sub(r"\{#.*?#\}|\{%.*?%\}", "", template, flags=re.DOTALL)
         # An address written inside {{ }} stays; what would end an attribute or a tag does not.
-        self.feed(re.sub(r"\{\{(.*?)\}\}", lambda m: re.sub(r"[\"'<>]", "", m[1]).strip(), text, flags=re.DOTALL))
+        self.feed(
+            re.sub(r"\{\{(.*?)\}\}", lambda m: re.sub(r"[\"'<>]", "", m[1]).strip(), text, flags=re.DOTALL)
+        )
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -110,18 +123,28 @@ def test_lock_names_no_address_of_a_package():
 
 
 def test_pages_load_from_no_other_host():
-    found = {str(path.relative_to(ROOT)): list(other_hosts(path.read_text(encoding="utf-8"))) for path in pages()}
+    found = {
+        str(path.relative_to(ROOT)): list(other_hosts(path.read_text(encoding="utf-8"))) for path in pages()
+    }
     assert {path: tags for path, tags in found.items() if tags} == {}
 
 
 def test_own_styles_and_scripts_name_no_other_host():
-    found = {str(path.relative_to(ROOT)): css_hosts(path.read_text(encoding="utf-8")) for path in ours(".css")}
-    found |= {str(path.relative_to(ROOT)): js_hosts(path.read_text(encoding="utf-8")) for path in ours(".js", ".mjs")}
+    found = {
+        str(path.relative_to(ROOT)): css_hosts(path.read_text(encoding="utf-8")) for path in ours(".css")
+    }
+    found |= {
+        str(path.relative_to(ROOT)): js_hosts(path.read_text(encoding="utf-8"))
+        for path in ours(".js", ".mjs")
+    }
     assert {path: addresses for path, addresses in found.items() if addresses} == {}
 
 
 def test_pages_hold_nothing_that_the_policy_refuses():
-    found = {str(path.relative_to(ROOT)): list(refused_by_policy(path.read_text(encoding="utf-8"))) for path in pages()}
+    found = {
+        str(path.relative_to(ROOT)): list(refused_by_policy(path.read_text(encoding="utf-8")))
+        for path in pages()
+    }
     assert {path: tags for path, tags in found.items() if tags} == {}
 
 
@@ -168,4 +191,6 @@ def test_own_files_and_plain_links_are_allowed(tag):
 )
 def test_what_the_policy_refuses_is_found(tag):
     assert list(refused_by_policy(tag))
-    assert not list(refused_by_policy('<script type="application/ld+json">{}</script><p hx-trigger="submit">'))
+    assert not list(
+        refused_by_policy('<script type="application/ld+json">{}</script><p hx-trigger="submit">')
+    )

@@ -1,0 +1,108 @@
+"""labhub: the data hub of the Network of Laboratories for the Detection and Identification of LMOs."""
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response
+from flask_alembic import Alembic
+from flask_smorest import Api
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from labhub import audit, logs, outbox, storage
+from labhub.accounts import api as accounts_api
+from labhub.accounts import commands as accounts_commands
+from labhub.accounts import models as accounts_models
+from labhub.accounts import views as accounts_views
+from labhub.config import PROJECT_FOLDER, Config, load
+from labhub.db import Model, db, engine_options, prepare_engine
+from labhub.i18n import current_language, translations
+from labhub.jobs import make_jobs
+from labhub.mail import postman_for
+from labhub.storage import Incoming, store_for
+from labhub.web import pages, schema_docs
+from labhub.web.access import protect
+from labhub.web.auth import init_auth
+from labhub.web.errors import init_errors
+from labhub.web.headers import init_headers
+from labhub.web.json import Provider
+
+__all__ = ["accounts_models", "audit", "create_app", "outbox", "storage"]
+
+alembic = Alembic(metadatas=Model.metadata)
+
+API_BLUEPRINTS = (accounts_api,)
+PAGE_BLUEPRINTS = (pages, accounts_views)
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Return the hub as a WSGI application; everything it is made of is put together here."""
+    config = config or load()
+    logs.configure(config.log_format)
+    app = Flask(
+        "labhub",
+        root_path=str(Path(__file__).parent),
+        template_folder="web/templates",
+        static_folder="web/static",
+        instance_path=str(config.instance.resolve()),
+    )
+    app.json = Provider(app)
+    app.config.update(
+        SECRET_KEY=config.secret_key,
+        MAX_CONTENT_LENGTH=config.max_upload_bytes,
+        MAX_FORM_MEMORY_SIZE=1 << 20,
+        MAX_FORM_PARTS=2000,
+        PREFERRED_URL_SCHEME=config.base_url.partition(":")[0],
+        SQLALCHEMY_ENGINES={"default": engine_options(config)},
+        ALEMBIC={"script_location": str(PROJECT_FOLDER / "migrations" / "versions")},
+        ALEMBIC_CONTEXT={"render_as_batch": True, "compare_type": True, "transactional_ddl": True},
+        API_TITLE="labhub",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api/v1",
+        OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={
+            "info": {"description": "Detection methods, sequences, cases, discussions and counts."},
+            "components": {
+                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            },
+            "security": [{"bearer": []}, {}],
+        },
+    )
+    app.config["TEMPLATES_AUTO_RELOAD"] = False
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: translations(current_language()).gettext(text),
+        lambda one, many, number: translations(current_language()).ngettext(one, many, number),
+        newstyle=True,
+    )
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
+    app.extensions["labhub.config"] = config
+    app.extensions["labhub.store"] = store_for(config.storage_url)
+    app.extensions["labhub.incoming"] = Incoming(config.instance / "incoming")
+    app.extensions["labhub.jobs"] = make_jobs(app, config, postman_for(config))
+    if config.trusted_proxies:
+        count = config.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
+
+    db.init_app(app)
+    alembic.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+    audit.HEADS_FOLDER[:] = [config.instance]
+    accounts_commands.BASE_URL[:] = [config.base_url]
+
+    init_auth(app, config)
+    api = Api(app)
+    for module in API_BLUEPRINTS:
+        for blueprint in module.BLUEPRINTS:
+            api.register_blueprint(blueprint)
+        for blueprint, access in module.ACCESS.items():
+            protect(app, blueprint, access)
+    for module in PAGE_BLUEPRINTS:
+        app.register_blueprint(module.bp)
+        protect(app, module.bp, module.ACCESS)
+    schema_docs.init_docs(app)
+    init_errors(app)
+    init_headers(app, config)
+    pages.init_pages(app)
+    return app

@@ -1,0 +1,1 @@
+"""What all pages and addresses share: layout, sign-in of a request, errors, paging, ETags."""

@@ -1,0 +1,141 @@
+"""The blueprint of every ``api.py``: strict input, paging, sorting, record versions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import flask_smorest
+from flask import Response, request
+from marshmallow import Schema, fields, validate
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from labhub.db import db
+from labhub.errors import Refusal, StaleEdit, VersionNeeded
+from labhub.i18n import _
+from labhub.web.json import StrictParser, dumps
+
+LARGEST_PAGE = 200
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+    """A flask-smorest blueprint that reads strictly."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+
+class ListArguments(Schema):
+    """What every list takes; subclasses add the filters that the list knows."""
+
+    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
+    page_size = fields.Integer(load_default=50, validate=validate.Range(1, LARGEST_PAGE))
+    sort = fields.String(load_default="", validate=validate.Length(max=60))
+    q = fields.String(load_default="", validate=validate.Length(max=200))
+    lang = fields.String(load_default="", validate=validate.Length(max=5))
+
+
+class Problem(Schema):
+    """RFC 9457 problem document."""
+
+    type = fields.String()
+    title = fields.String()
+    status = fields.Integer()
+    detail = fields.String()
+    instance = fields.String()
+    errors = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list: its rows, and where it stands among all."""
+
+    rows: Sequence[Mapping[str, Any]]
+    total: int
+    page: int
+    page_size: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, -(-self.total // self.page_size))
+
+
+def sorted_by(
+    query: Select[Any],
+    sort: str,
+    columns: Mapping[str, ColumnElement[Any] | InstrumentedAttribute[Any]],
+    default: str,
+    tie: ColumnElement[Any] | InstrumentedAttribute[Any],
+) -> Select[Any]:
+    """Order a list by an allowed column (``name`` or ``-name``); ``tie`` keeps pages stable."""
+    wanted = sort or default
+    column = columns.get(wanted.lstrip("-"))
+    if column is None:
+        raise Refusal(
+            _(
+                "This list cannot be sorted by %(sort)s. Choose among: %(names)s.",
+                sort=wanted,
+                names=", ".join(columns),
+            ),
+            field="sort",
+        )
+    return query.order_by(column.desc() if wanted.startswith("-") else column.asc(), tie)
+
+
+def page_of(query: Select[Any], page: int, page_size: int) -> Page:
+    """Run a list of Core columns and return one page of it."""
+    total = db.session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    rows = db.session.execute(query.limit(page_size).offset((page - 1) * page_size)).mappings().all()
+    return Page([dict(row) for row in rows], total, page, page_size)
+
+
+def answer_page(page: Page) -> Response:
+    """Return a page as a plain JSON array with ``X-Pagination`` and ``Link``."""
+    response = Response(dumps(list(page.rows)), mimetype="application/json")
+    response.headers["X-Pagination"] = dumps(
+        {
+            "total": page.total,
+            "total_pages": page.pages,
+            "page": page.page,
+            "first_page": 1,
+            "last_page": page.pages,
+            "page_size": page.page_size,
+        }
+    ).decode()
+    links = [("first", 1), ("last", page.pages)]
+    if page.page > 1:
+        links.append(("prev", page.page - 1))
+    if page.page < page.pages:
+        links.append(("next", page.page + 1))
+    arguments = request.args.to_dict(flat=True)
+    response.headers["Link"] = ", ".join(
+        f'<{request.path}?{urlencode({**arguments, "page": number})}>; rel="{name}"' for name, number in links
+    )
+    return response
+
+
+def answer_record(record: Mapping[str, Any], row_version: int | None = None, status: int = 200) -> Response:
+    """Return one record, with its version as ETag where it can be changed."""
+    response = Response(dumps(dict(record)), status, mimetype="application/json")
+    if row_version is not None:
+        response.set_etag(f"v{row_version}")
+    return response
+
+
+def expected_version() -> int:
+    """Return the version that ``If-Match`` (or the page's form) says a change was made on."""
+    if request.if_match:
+        tags = [tag for tag in request.if_match.as_set() if tag.startswith("v") and tag[1:].isdecimal()]
+        if len(tags) != 1 or len(tags[0]) > 12:
+            raise StaleEdit(_("Somebody else has changed this record. Load it again and repeat your change."))
+        return int(tags[0][1:])
+    given = request.form.get("row_version", "")
+    if given.isdecimal() and len(given) < 12:
+        return int(given)
+    raise VersionNeeded(_("Say which version you change: send the ETag that you read in If-Match."))
+
+
+def escape_like(text: str) -> str:
+    """Return text for a LIKE pattern with the escape sign ``!``."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -1,0 +1,47 @@
+"""Forms: read by the same marshmallow schemas as the API."""
+
+from typing import Any
+
+from flask import request
+from marshmallow import RAISE, Schema, ValidationError
+
+from labhub.errors import Invalid
+from labhub.i18n import _
+from labhub.web.errors import flat_messages
+
+OWN_FIELDS = frozenset({"csrf_token", "once", "row_version", "lang"})
+"""Fields that the layout adds to forms."""
+
+
+def load_form(schema: Schema, *, extra: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the checked values of the submitted form, or raise ``Invalid`` with a text per field.
+
+    Empty texts count as not given. A field that the schema does not know is refused.
+    """
+    given: dict[str, Any] = {}
+    for name in request.form:
+        if name in OWN_FIELDS:
+            continue
+        values = [value for value in request.form.getlist(name) if value.strip()]
+        if values:
+            given[name] = values if name.endswith("[]") else values[0]
+    given.update(extra or {})
+    return load(schema, given)
+
+
+def load(schema: Schema, given: Any) -> dict[str, Any]:
+    """Return checked values, or raise ``Invalid`` with the field's texts."""
+    try:
+        values: dict[str, Any] = schema.load(given, unknown=RAISE)
+    except ValidationError as error:
+        raise Invalid(_("Please correct the marked fields."), errors=flat_messages(error.messages)) from error
+    return values
+
+
+def local_path(target: str | None, fallback: str) -> str:
+    """Return ``target`` if it is a path of this site, else ``fallback`` (``trust.md`` C8)."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return fallback
+    if any(ord(sign) < 33 or sign == "\\" for sign in target):
+        return fallback
+    return target

@@ -1,0 +1,167 @@
+"""Pages of the hub itself: front page, health, the API's page, the way to another language."""
+
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, render_template, request, url_for
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from labhub import clock
+from labhub.accounts.policy import can, may_ever
+from labhub.db import db
+from labhub.i18n import N_, _
+from labhub.web.access import PUBLIC
+from labhub.web.auth import current_actor
+from labhub.web.json import dumps
+
+bp = Blueprint("pages", __name__)
+
+ACCESS = {
+    "home": PUBLIC,
+    "healthz": PUBLIC,
+    "readyz": PUBLIC,
+    "api_page": PUBLIC,
+    "security_txt": PUBLIC,
+    "robots_txt": PUBLIC,
+}
+
+NAVIGATION: list[tuple[str, str, str | None]] = []
+"""Entries of the main navigation: endpoint, title, and the action that it needs (or nothing)."""
+
+
+def navigate(endpoint: str, title: str, action: str | None = None) -> None:
+    """Add an entry to the main navigation, in the order of the calls."""
+    if (endpoint, title, action) not in NAVIGATION:
+        NAVIGATION.append((endpoint, title, action))
+
+
+def init_pages(app: Flask) -> None:
+    """Give the templates what the layout needs."""
+    app.context_processor(_layout)
+    app.jinja_env.filters["moment"] = moment
+    app.jinja_env.globals.update(can=can)
+
+
+def _layout() -> dict[str, Any]:
+    actor = current_actor()
+
+    def in_language(code: str) -> str:
+        view = dict(request.view_args or {})
+        arguments = {key: values for key, values in request.args.to_dict(flat=False).items() if key != "lang"}
+        if request.endpoint is None or request.method != "GET":
+            return url_for("pages.home", lang=code)
+        return url_for(request.endpoint, **{**view, **arguments, "lang": code})
+
+    return {
+        "navigation": [
+            (endpoint, _(title))
+            for endpoint, title, need in NAVIGATION
+            if need is None or may_ever(actor, need)
+        ],
+        "url_in_language": in_language,
+        "now": clock.now(),
+        "lang_field": request.args.get("lang", ""),
+    }
+
+
+def moment(value: Any) -> str:
+    """Return an instant as ``2026-03-02 10:00 UTC``."""
+    return value.strftime("%Y-%m-%d %H:%M UTC") if value else ""
+
+
+@bp.get("/")
+def home() -> str:
+    """Show the front page."""
+    return render_template("home.html", cards=[(url_for(e), t, d) for e, t, d in _cards()])
+
+
+CARDS: list[tuple[str, str, str]] = [
+    (
+        "methods.index",
+        N_("Detection methods"),
+        N_("Find, check and download validated methods; laboratories upload and review them."),
+    ),
+    (
+        "sequences.index",
+        N_("Reference sequences"),
+        N_("Download reviewed reference sequences of LMOs and elements."),
+    ),
+    (
+        "lmos.index",
+        N_("LMOs and elements"),
+        N_("Unique identifiers, events, genetic elements and the matrix."),
+    ),
+    ("samples.index", N_("Cases"), N_("Log samples, custody and results for Articles 17, 18 and 25.")),
+    (
+        "forum.index",
+        N_("Discussions"),
+        N_("Read the network's dated discussions; nominated participants post."),
+    ),
+    ("indicators.index", N_("Indicators"), N_("The activities and indicators of decision CP-VIII/3.")),
+]
+
+
+def _cards() -> list[tuple[str, Any, Any]]:
+    return [(e, _(title), _(text)) for e, title, text in CARDS if e in current_app.view_functions]
+
+
+@bp.get("/healthz")
+def healthz() -> Response:
+    """Say that the process answers."""
+    return Response(dumps({"status": "ok"}), mimetype="application/json")
+
+
+@bp.get("/readyz")
+def readyz() -> Response:
+    """Say whether database, storage and migrations are ready, without detail."""
+    parts = {"database": _database_ready(), "storage": _storage_ready()}
+    parts["migrations"] = parts["database"] and _migrations_ready()
+    status = 200 if all(parts.values()) else 503
+    return Response(dumps(parts), status, mimetype="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _database_ready() -> bool:
+    try:
+        db.session.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        db.session.rollback()
+        return False
+    return True
+
+
+def _migrations_ready() -> bool:
+    extension = current_app.extensions["alembic"]
+    try:
+        return not extension.needs_upgrade()
+    except SQLAlchemyError:
+        return False
+
+
+def _storage_ready() -> bool:
+    try:
+        current_app.extensions["labhub.store"].check()
+    except OSError:
+        return False
+    return True
+
+
+@bp.get("/api/v1/docs")
+def api_page() -> str:
+    """Show the description of the API, browsable."""
+    return render_template("api_page.html")
+
+
+@bp.get("/.well-known/security.txt")
+def security_txt() -> Response:
+    """Say how to report a weakness."""
+    config = current_app.extensions["labhub.config"]
+    body = f"Contact: mailto:{config.mail_from}\nPreferred-Languages: en\nCanonical: {config.base_url}{request.path}\n"
+    return Response(body, mimetype="text/plain")
+
+
+@bp.get("/robots.txt")
+def robots_txt() -> Response:
+    """Ask robots to leave downloads and searches alone."""
+    path = Path(current_app.root_path) / "web" / "static" / "robots.txt"
+    return Response(path.read_text(), mimetype="text/plain")
