@@ -597,7 +597,6 @@ class _GenBank(_Layout):
     ends_features = re.compile(r"\S")
 
     _size = re.compile(r"LOCUS\s+(?:(.*?)\s+)?(\d+)\s+(bp|aa|rc)(?:\s+(.*))?")
-    _line = re.compile(r"(\s*)(\d+)?(?: |$)(.*)")
 
     def __init__(self) -> None:
         self._blocks: dict[str, list[str]] = {}
@@ -715,10 +714,11 @@ class _Embl(_Layout):
 
     def begin(self, raw: _Raw, line: str, problems: _Problems) -> None:
         self._blocks, self._version = {}, ""
-        line = _clean(line, raw)
+        fits = len(line) <= 2 * MAX_NAME_CHARACTERS
+        line = _clean(line, raw) if fits else ""
         words = [word.strip() for word in line[2:].split(";")]
         size = re.search(r"(\d+) (BP|AA|SQ)\.?$", words[-1])
-        if size is None or len(words) < 2 or len(line) > 2 * MAX_NAME_CHARACTERS:
+        if size is None or len(words) < 2:
             problems.add(
                 raw.line, _("the ID line needs a name and a length: ID X1; SV 1; linear; DNA; 9 BP.")
             )
@@ -769,12 +769,12 @@ class _Embl(_Layout):
         return "" if line.startswith("FH") else "  " + line[2:]
 
     def letters(self, raw: _Raw, number: int, line: str, problems: _Problems) -> str:
-        known = re.search(r"\s+(\d+)$", line)
-        if known is None:
+        letters = line.rstrip("0123456789")
+        place = line[len(letters) :]
+        letters = letters.replace(" ", "")
+        if not place:
             raw.warn(_("A line of bases has no number."))
-            return line.replace(" ", "")
-        letters = line[: known.start()].replace(" ", "")
-        if len(known[1]) > 11 or int(known[1]) != raw.length + len(letters):
+        elif len(place) > 11 or int(place) != raw.length + len(letters):
             raw.warn(_("Line %(line)s of the bases has a wrong number.", line=number))
         return letters
 
@@ -824,6 +824,9 @@ def _parsed(raw: _Raw, problems: _Problems, bases_only: bool) -> ParsedRecord:
     )
 
 
+_QUALIFIER = re.compile(r"/[^\s/=\"]{1,60}(?:=|$)")
+
+
 def _check_feature(raw: _Raw, feature: _RawFeature, problems: _Problems) -> None:
     """Check what Biopython would forgive, or take long over."""
     location = "".join(takewhile(lambda line: not line.startswith("/"), feature.lines)).replace(" ", "")
@@ -838,6 +841,12 @@ def _check_feature(raw: _Raw, feature: _RawFeature, problems: _Problems) -> None
         )
     open_since = ""
     for line in feature.lines:
+        if not open_since and line.startswith("/") and not _QUALIFIER.match(line):
+            problems.add(
+                feature.line,
+                _("the qualifier %(line)s has no proper name.", line=shown(line)),
+                raw.identifier,
+            )
         if open_since:
             open_since = "" if line.endswith('"') else open_since
         elif quoted := re.match(r'/([^=]*)=\s*"', line):
@@ -1003,7 +1012,7 @@ def _written(records: Iterable[ParsedRecord], form: Literal["fasta", "genbank", 
         def keep_words(key: str, value: Any = None, quote: bool | None = None) -> None:
             """Leave a value with an overlong word on one line: broken, it would read back in two."""
             words = "" if key == "translation" or value is None else value
-            long = any(len(word) > 50 for word in words.split())
+            long = any(len(key) + len(word) + word.count('"') > 54 for word in words.split())
             writer.MAX_WIDTH = 10**9 if long else usual
             wrap(key, value, quote)
             writer.MAX_WIDTH = usual

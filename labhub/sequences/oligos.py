@@ -39,7 +39,7 @@ IUPAC: dict[str, frozenset[str]] = {
 
 _COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 _NOT_IUPAC = re.compile("[^ACGTRYSWKMBDHVN]")
-_PARTS = re.compile(r"\[([^][]*)\]|\(([^()]*)\)|\{([^{}]*)\}|/([^/]*)/|(.)", re.DOTALL)
+_PARTS = re.compile(r"-?(?:\[([^][]*)\]|\(([^()]*)\)|\{([^{}]*)\}|/([^/]*)/)-?|(.)", re.DOTALL)
 _ENDS = re.compile(r"^\s*5\s*['′’]\s*-?|-?\s*3\s*['′’]\s*$")
 
 
@@ -84,8 +84,6 @@ def read_oligo(text: str) -> Oligo:
             modifications.append((len(bases), name))
         elif letter.isspace():
             continue
-        elif letter == "-" and (not bases or modifications):
-            continue  # joins a modification to its oligo
         else:
             bases.append(_base(letter, len(bases) + 1))
     if not bases:
