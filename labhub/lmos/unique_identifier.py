@@ -101,6 +101,17 @@ def is_same(first: str, second: str) -> bool:
     return _events(first) == _events(second)
 
 
+def key(identifier: str) -> str:
+    """Return what all spellings of an identifier share: no dashes, the events of a stack in order.
+
+    Two identifiers are the same (``is_same``) when their keys are. Empty for an empty text.
+
+    >>> key("MON-ØØ81Ø-6 x mon006036")
+    'MON006036 x MON008106'
+    """
+    return STACK.join(sorted(_events(identifier)))
+
+
 def verification_digit(code8: str) -> int:
     """Return the digit that closes an identifier: 1 to 9, never 0.
 
