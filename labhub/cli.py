@@ -1,0 +1,464 @@
+"""The ``labhub`` commands. Exit status 0, 1 with one line on stderr when refused, 2 on wrong usage."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from labhub import alembic, audit, create_app, doctor
+from labhub.accounts import commands as accounts
+from labhub.accounts import queries as account_queries
+from labhub.accounts.actor import OPERATOR, Actor, Role, Scope
+from labhub.accounts.models import LinkPurpose, User
+from labhub.config import PROJECT_FOLDER, ConfigurationError, load
+from labhub.db import db, transaction
+from labhub.errors import NotFound, Refusal
+from labhub.i18n import _
+from labhub.indicators import commands as indicators
+from labhub.indicators import queries as indicator_queries
+from labhub.jobs import EmbeddedConsumer
+from labhub.lmos import commands as lmos
+from labhub.lmos import queries as lmo_queries
+from labhub.methods import commands as methods
+from labhub.methods import queries as method_queries
+from labhub.reports import ImportReport
+from labhub.sequences import commands as sequences
+from labhub.sequences import queries as sequence_queries
+from labhub.serving import check_port
+from labhub.serving import serve as run_server
+from labhub.usage import commands as usage
+from labhub.usage import queries as usage_queries
+
+SEEDS_FOLDER = PROJECT_FOLDER / "seeds"
+FIRST_ADMINISTRATOR = "administrator@labhub.test"
+
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Machine output.")
+
+
+def main() -> None:
+    """Run a command and turn every refusal into one line and an exit status."""
+    try:
+        cli.main(standalone_mode=False, prog_name="labhub")
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(1)
+    except Refusal as refusal:
+        click.echo(f"labhub: {one_line(refusal)}", err=True)
+        sys.exit(1)
+    except ConfigurationError as error:
+        click.echo(f"labhub: {error}", err=True)
+        sys.exit(1)
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        click.echo(f"labhub: the database refused: {cause}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"labhub: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
+        sys.exit(1)
+
+
+def one_line(refusal: Refusal) -> str:
+    """Return a refusal with its fields, on one line."""
+    text = " ".join(str(refusal.message).split())
+    fields = [
+        f"{name}: {' '.join(str(one).split())}"
+        for name, texts in refusal.errors.items()
+        for one in texts
+        if str(one) != str(refusal.message)
+    ]
+    return text + (f" [{'; '.join(fields)}]" if fields else "")
+
+
+@contextmanager
+def hub(*, must_exist: bool = True) -> Iterator[Flask]:
+    """Open the hub for one command; its changes come from the source ``cli``."""
+    app = create_app(load())
+    with app.app_context(), audit.from_source("", "cli"):
+        if must_exist and alembic.needs_upgrade():
+            raise NotFound(_("The database is not ready: run labhub init first."))
+        yield app
+        db.session.rollback()
+
+
+def operator(email: str | None) -> Actor:
+    """Return the operator, in the name of a person where one is given."""
+    if not email:
+        return OPERATOR
+    user = _user(email)
+    return replace(account_queries.actor_of(user), operator=True)
+
+
+def _user(email: str) -> User:
+    user = account_queries.user_by_email(email)
+    if user is None:
+        raise NotFound(_("There is no account %(email)s.", email=email))
+    return user
+
+
+def print_table(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Print rows as JSON, or as a table (plain when piped)."""
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, default=str))
+        return
+    if not rows:
+        click.echo("Nothing.")
+        return
+    if not sys.stdout.isatty():
+        click.echo("\t".join(rows[0]))
+        for row in rows:
+            click.echo("\t".join("" if value is None else str(value) for value in row.values()))
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="labhub")
+def cli() -> None:
+    """The data hub of the Network of Laboratories for the Detection and Identification of LMOs."""
+
+
+# Setting up and serving -----------------------------------------------------------------------
+
+
+@cli.command()
+def init() -> None:
+    """Create or migrate the database and load the seeds (again and again without harm)."""
+    with hub(must_exist=False):
+        initialise()
+    click.echo("The hub is ready.")
+
+
+def initialise() -> None:
+    """Bring the database to the newest form and load what is missing of the seeds."""
+    if alembic.needs_upgrade():
+        alembic.upgrade()
+    db.session.rollback()
+    with transaction():
+        for load_seeds in (accounts.load_seeds, lmos.load_seeds, methods.load_seeds, indicators.load_seeds):
+            load_seeds(SEEDS_FOLDER)
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), help="Default: LABHUB_PORT or 8000.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 256), default=8, show_default=True)
+def serve(host: str, port: int | None, workers: int, threads: int) -> None:
+    """Serve the hub until interrupted."""
+    config = load()
+    run_server(host, port or config.port, workers, threads)
+
+
+@cli.command(hidden=True)
+def start() -> None:
+    """Do what `make run` does after the installation: init, first link, serve."""
+    config = load()
+    check_port("127.0.0.1", config.port)
+    with hub(must_exist=False):
+        initialise()
+        link = first_administrator_link()
+    click.echo(f"labhub serves {config.base_url}  (stop with Ctrl-C)")
+    if link:
+        click.echo(f"First start: set the password of {FIRST_ADMINISTRATOR} within 7 days at\n  {link}")
+    sys.stdout.flush()
+    run_server("127.0.0.1", config.port, 1, 8)
+
+
+def first_administrator_link() -> str:
+    """Return a one-time link while nobody administers the hub; the account is made at the first start."""
+    people = account_queries.people_with_role(Role.ADMINISTRATOR)
+    if any(person.password for person in people):
+        return ""
+    with transaction():
+        user = account_queries.user_by_email(FIRST_ADMINISTRATOR)
+        if user is None:
+            user = accounts.create_user(
+                OPERATOR,
+                email=FIRST_ADMINISTRATOR,
+                name="Administrator",
+                organisation="Secretariat of the hub",
+            )
+            for role in (Role.ADMINISTRATOR, Role.SECRETARIAT):
+                accounts.grant_role(OPERATOR, user, role)
+        return accounts.link_address(accounts.make_link(user, LinkPurpose.INVITATION))
+
+
+@cli.command()
+@click.option("--threads", type=click.IntRange(1, 64), default=2, show_default=True)
+def worker(threads: int) -> None:
+    """Run background jobs and schedules (with LABHUB_REDIS_URL; else `serve` runs them itself)."""
+    app = create_app(load())
+    consumer = EmbeddedConsumer(app.extensions["labhub.jobs"], threads).consumer
+    consumer.run()
+
+
+# People ---------------------------------------------------------------------------------------
+
+
+@cli.group()
+def user() -> None:
+    """Accounts."""
+
+
+@user.command("create")
+@click.argument("email")
+@click.option("--name", required=True)
+@click.option("--party", help="Two-letter code of the Party that the person belongs to.")
+@click.option("--organisation", default="")
+@click.option("--laboratory", help="Code of the laboratory, for the roles analyst and manager.")
+@click.option("--role", "roles", multiple=True, type=click.Choice([role.value for role in Role]))
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def create_user(
+    email: str,
+    name: str,
+    party: str | None,
+    organisation: str,
+    laboratory: str | None,
+    roles: tuple[str, ...],
+    password_stdin: bool,
+) -> None:
+    """Open an account and print its number."""
+    if bool(party) == bool(organisation):
+        raise click.UsageError("Give either --party or --organisation.")
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    with hub(), transaction():
+        of_party = account_queries.find_party(party) if party else None
+        at = account_queries.find_laboratory(OPERATOR, laboratory) if laboratory else None
+        row = accounts.create_user(
+            OPERATOR, email=email, name=name, party=of_party, organisation=organisation, password=password
+        )
+        for role in roles:
+            accounts.grant_role(OPERATOR, row, Role(role), laboratory=at, party=of_party)
+        if password is None:
+            accounts.send_link(row, LinkPurpose.INVITATION)
+        number = row.id
+    click.echo(number)
+
+
+@cli.group()
+def token() -> None:
+    """Bearer tokens for scripts."""
+
+
+@token.command("create")
+@click.argument("email")
+@click.option("--name", default="command line", show_default=True)
+@click.option(
+    "--scope", type=click.Choice([scope.value for scope in Scope]), default="read", show_default=True
+)
+def create_token(email: str, name: str, scope: str) -> None:
+    """Print a new bearer token, this once."""
+    with hub(), transaction():
+        _row, secret = accounts.create_token(OPERATOR, name=name, scope=Scope(scope), user=_user(email))
+    click.echo(secret)
+
+
+# In and out -----------------------------------------------------------------------------------
+
+IMPORTS: dict[str, Callable[..., ImportReport]] = {
+    "methods": methods.import_methods,
+    "lmos": lmos.import_lmos,
+    "elements": lmos.import_elements,
+    "sequences": sequences.import_sequences,
+    "laboratories": accounts.import_laboratories,
+    "parties": accounts.import_parties,
+}
+
+
+@cli.command("import")
+@click.argument("kind", type=click.Choice(list(IMPORTS)))
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--as", "email", help="The person whom the records belong to.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and store nothing.")
+@JSON_OPTION
+def import_files(kind: str, files: tuple[Path, ...], email: str | None, dry_run: bool, as_json: bool) -> None:
+    """Read records from FILES; each file is stored whole or not at all."""
+    refused = False
+    with hub():
+        for path in files:
+            try:
+                with transaction():
+                    report = IMPORTS[kind](operator(email), path, dry_run=dry_run)
+                    if not dry_run:
+                        report.raise_if_refused()
+            except Refusal as refusal:
+                refused = True
+                click.echo(f"labhub: {path.name}: {one_line(refusal)}", err=True)
+                continue
+            refused = refused or report.is_refused
+            _print_report(report, as_json=as_json)
+    if refused:
+        raise click.exceptions.Exit(1)
+
+
+def _print_report(report: ImportReport, *, as_json: bool) -> None:
+    rows = [
+        {
+            "row": row.row,
+            "key": row.key,
+            "outcome": row.outcome.value,
+            "messages": "; ".join(
+                [f"{name}: {text}" for name, texts in row.errors.items() for text in texts]
+                + [str(text) for text in row.warnings]
+            ),
+        }
+        for row in report.rows
+    ]
+    if as_json:
+        click.echo(json.dumps({"file": report.file, "rows": rows}, ensure_ascii=False))
+        return
+    print_table(rows, as_json=False)
+    counts: dict[str, int] = {}
+    for row in report.rows:
+        counts[row.outcome.value] = counts.get(row.outcome.value, 0) + 1
+    click.echo(
+        f"{report.file}: " + ", ".join(f"{number} {name}" for name, number in counts.items()), err=True
+    )
+
+
+EXPORTS: dict[str, tuple[tuple[str, ...], Callable[..., bytes]]] = {
+    "methods": (("json", "csv"), method_queries.export_methods),
+    "lmos": (("json", "csv"), lmo_queries.export_lmos),
+    "matrix": (("json", "csv"), lmo_queries.export_matrix),
+    "sequences": (("fasta", "genbank"), sequence_queries.export_sequences),
+}
+
+
+@cli.command("export")
+@click.argument("kind", type=click.Choice(list(EXPORTS)))
+@click.option("--format", "format_", default="", help="json, csv, fasta or genbank, by kind.")
+@click.option("--published", is_flag=True, help="Only what is published.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output."
+)
+def export(kind: str, format_: str, published: bool, output: Path | None) -> None:
+    """Write records in the formats that `import` reads."""
+    formats, function = EXPORTS[kind]
+    format_ = format_ or formats[0]
+    if format_ not in formats:
+        raise click.UsageError(f"{kind} can be written as {' or '.join(formats)}.")
+    with hub():
+        content = function(OPERATOR, format_, published=published)
+    if output is None:
+        click.get_binary_stream("stdout").write(content)
+    else:
+        output.write_bytes(content)
+
+
+# Counts ---------------------------------------------------------------------------------------
+
+
+@cli.command("indicators")
+@click.option("--year", type=click.IntRange(2000, 2100))
+@click.option("--from", "from_", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--to", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--by", type=click.Choice(["party", "region", "group", "year", "quarter"]))
+@click.option(
+    "--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)
+@JSON_OPTION
+def show_indicators(
+    year: int | None, from_: Any, to: Any, by: str | None, format_: str, as_json: bool
+) -> None:
+    """Print the indicator figures."""
+    if year and (from_ or to):
+        raise click.UsageError("Give either --year or --from and --to.")
+    with hub():
+        rows = indicator_queries.indicator_table(
+            year=year, from_on=from_.date() if from_ else None, to_on=to.date() if to else None, by=by
+        )
+    if as_json or format_ == "json":
+        click.echo(json.dumps(rows, ensure_ascii=False, default=str))
+    elif format_ == "csv":
+        click.echo(indicator_queries.table_csv(rows), nl=False)
+    else:
+        flat = [
+            {
+                key: json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+                for key, value in row.items()
+            }
+            for row in rows
+        ]
+        print_table(flat, as_json=False)
+
+
+@cli.group("usage")
+def usage_group() -> None:
+    """The ledger of downloads."""
+
+
+@usage_group.command("rebuild")
+@JSON_OPTION
+def usage_rebuild(as_json: bool) -> None:
+    """Replay rows that waited in the spool file and count the ledger again."""
+    with hub():
+        replayed = usage.replay_spool()
+        figures = usage_queries.ledger_counts()
+    print_table([{"replayed": replayed, **figures}], as_json=as_json)
+
+
+# Safety ---------------------------------------------------------------------------------------
+
+
+@cli.command("doctor")
+@click.option("--fix", is_flag=True, help="Mend what cannot lose anything.")
+@JSON_OPTION
+def run_doctor(fix: bool, as_json: bool) -> None:
+    """Look whether database, files and audit trail are whole."""
+    with hub() as app:
+        diagnosis = doctor.examine(
+            app.extensions["labhub.config"],
+            app.extensions["labhub.store"],
+            app.extensions["labhub.incoming"],
+            fix=fix,
+        )
+    if as_json:
+        click.echo(json.dumps(asdict(diagnosis)))
+    else:
+        for name, number in diagnosis.checked.items():
+            click.echo(f"{name}: {number}")
+        for line in diagnosis.mended:
+            click.echo(line)
+    for line in diagnosis.problems:
+        click.echo(line, err=True)
+    if diagnosis.problems:
+        raise click.exceptions.Exit(1)
+
+
+@cli.group("audit")
+def audit_group() -> None:
+    """The tamper-evident trail."""
+
+
+@audit_group.command("verify")
+@JSON_OPTION
+def audit_verify(as_json: bool) -> None:
+    """Read the whole chain and compare it with the heads exported outside the database."""
+    with hub() as app:
+        result = audit.verify(app.extensions["labhub.config"].instance)
+    if as_json:
+        click.echo(json.dumps(asdict(result)))
+    if result.problem:
+        click.echo(f"labhub: {result.problem}", err=True)
+        raise click.exceptions.Exit(1)
+    if not as_json:
+        click.echo(f"{result.entries} entries, {result.heads} exported heads: the trail is whole.")
