@@ -1,0 +1,457 @@
+"""Tables of detection methods: the method, its versions, and what a version consists of.
+
+Only versions have content. Once published a version never changes: triggers of the migration
+refuse it, and ``content_hash`` shows a change that went past them (``trust.md`` G4, F12).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from labhub.accounts.models import Laboratory, User
+from labhub.db import Model, UtcDateTime, text_enum
+from labhub.i18n import N_
+from labhub.lmos.models import Element, Lmo
+from labhub.storage import StoredFile
+
+
+class MethodOrigin(StrEnum):
+    """Who put a method into the hub."""
+
+    SUBMITTED = "submitted"
+    """A laboratory, with its files, reviewed by a second person."""
+    COMPILED = "compiled"
+    """The hub, from public sources: no owner, no SOP, figures only where a source prints them."""
+
+
+ORIGIN_NAMES: dict[MethodOrigin, str] = {
+    MethodOrigin.SUBMITTED: N_("submitted by a laboratory"),
+    MethodOrigin.COMPILED: N_("compiled from public sources"),
+}
+
+
+class MethodState(StrEnum):
+    """Where a version stands (``contract.md``)."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    IN_REVIEW = "in-review"
+    RETURNED = "returned"
+    PUBLISHED = "published"
+    SUPERSEDED = "superseded"
+    WITHDRAWN = "withdrawn"
+
+
+STATE_NAMES: dict[MethodState, str] = {
+    MethodState.DRAFT: N_("draft"),
+    MethodState.SUBMITTED: N_("submitted"),
+    MethodState.IN_REVIEW: N_("in review"),
+    MethodState.RETURNED: N_("returned to the laboratory"),
+    MethodState.PUBLISHED: N_("published"),
+    MethodState.SUPERSEDED: N_("superseded by a newer version"),
+    MethodState.WITHDRAWN: N_("withdrawn"),
+}
+
+PUBLIC_STATES = (MethodState.PUBLISHED, MethodState.SUPERSEDED, MethodState.WITHDRAWN)
+EDITABLE_STATES = (MethodState.DRAFT, MethodState.RETURNED)
+REVIEW_STATES = (MethodState.SUBMITTED, MethodState.IN_REVIEW)
+OPEN_STATES = EDITABLE_STATES + REVIEW_STATES
+
+
+class Specificity(StrEnum):
+    """The method class: what a positive result tells."""
+
+    SCREENING = "screening"
+    CONSTRUCT = "construct"
+    EVENT = "event"
+    TAXON = "taxon"
+
+
+SPECIFICITY_NAMES: dict[Specificity, str] = {
+    Specificity.SCREENING: N_("screening (element)"),
+    Specificity.CONSTRUCT: N_("construct-specific"),
+    Specificity.EVENT: N_("event-specific"),
+    Specificity.TAXON: N_("taxon-specific (reference gene)"),
+}
+
+
+class Technique(StrEnum):
+    """The type of assay."""
+
+    END_POINT = "end-point"
+    QPCR = "qpcr"
+    DPCR = "dpcr"
+    ISOTHERMAL = "isothermal"
+    PROTEIN = "protein"
+    SEQUENCING = "sequencing"
+
+
+TECHNIQUE_NAMES: dict[Technique, str] = {
+    Technique.END_POINT: N_("end-point PCR"),
+    Technique.QPCR: N_("real-time PCR (qPCR)"),
+    Technique.DPCR: N_("digital PCR (dPCR)"),
+    Technique.ISOTHERMAL: N_("isothermal amplification"),
+    Technique.PROTEIN: N_("protein test"),
+    Technique.SEQUENCING: N_("sequencing"),
+}
+
+
+class OligoRole(StrEnum):
+    """What an oligonucleotide does in the reaction."""
+
+    FORWARD = "forward"
+    REVERSE = "reverse"
+    PROBE = "probe"
+    OTHER = "other"
+
+
+OLIGO_ROLE_NAMES: dict[OligoRole, str] = {
+    OligoRole.FORWARD: N_("forward primer"),
+    OligoRole.REVERSE: N_("reverse primer"),
+    OligoRole.PROBE: N_("probe"),
+    OligoRole.OTHER: N_("other oligo"),
+}
+
+
+class TargetKind(StrEnum):
+    """In which words a target is named."""
+
+    TARGET = "target"
+    LMO = "lmo"
+    """By the unique identifier of an LMO that the method detects."""
+
+
+class FileRole(StrEnum):
+    """What a file of a method is."""
+
+    SOP = "sop"
+    VALIDATION_REPORT = "validation-report"
+    OTHER = "other"
+
+
+FILE_ROLE_NAMES: dict[FileRole, str] = {
+    FileRole.SOP: N_("standard operating procedure"),
+    FileRole.VALIDATION_REPORT: N_("validation report"),
+    FileRole.OTHER: N_("other file"),
+}
+
+
+class MethodCounter(Model):
+    """The one row with the last number given to a hub-made code (``LH-`` and the number)."""
+
+    __tablename__ = "method_counter"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last: Mapped[int]
+
+
+class DetectionMethod(Model):
+    """A procedure that detects, identifies or quantifies an LMO; its content lives on its versions."""
+
+    __tablename__ = "detection_method"
+    __table_args__ = (
+        CheckConstraint("origin = 'compiled' OR laboratory_id IS NOT NULL", name="submitted_has_laboratory"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(60), unique=True)
+    """Safe in an address. ``LH-`` and a number until a wished code is published."""
+    code_key: Mapped[str] = mapped_column(String(60), unique=True)
+    """The code in lower case: codes differ by more than case."""
+    hub_key: Mapped[str | None] = mapped_column(String(60), unique=True)
+    """The hub-made code in lower case: it stays an address after publication under a wished code."""
+    wished_code: Mapped[str] = mapped_column(String(60), default="")
+    """Asked for by the laboratory; given at publication if it is still free then."""
+    source_code: Mapped[str | None] = mapped_column(String(120), unique=True)
+    """The name at the source of a compiled method."""
+    laboratory_id: Mapped[int | None] = mapped_column(ForeignKey("laboratory.id"), index=True)
+    origin: Mapped[MethodOrigin] = mapped_column(text_enum(MethodOrigin))
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    laboratory: Mapped[Laboratory | None] = relationship()
+    versions: Mapped[list["MethodVersion"]] = relationship(
+        order_by="MethodVersion.number", back_populates="method"
+    )
+
+
+class MethodVersion(Model):
+    """One version of a method: content, state, and who did what to it. Null means not reported."""
+
+    __tablename__ = "method_version"
+    __table_args__ = (
+        UniqueConstraint("method_id", "number"),
+        CheckConstraint("number >= 1", name="number_positive"),
+        CheckConstraint("amplicon_bp > 0", name="amplicon_positive"),
+        CheckConstraint("reaction_microlitre > 0", name="reaction_positive"),
+        CheckConstraint("template_nanogram > 0", name="template_positive"),
+        CheckConstraint("target_copies_per_haploid_genome > 0", name="target_copies_positive"),
+        CheckConstraint(
+            "state NOT IN ('published', 'superseded', 'withdrawn') "
+            "OR (published_at IS NOT NULL AND length(content_hash) = 64)",
+            name="published_is_sealed",
+        ),
+        CheckConstraint("published_by_id <> submitted_by_id", name="two_people"),
+        Index(
+            "uq_method_version_open",
+            "method_id",
+            unique=True,
+            sqlite_where=text("state IN ('draft', 'submitted', 'in-review', 'returned')"),
+            postgresql_where=text("state IN ('draft', 'submitted', 'in-review', 'returned')"),
+        ),
+        Index(
+            "uq_method_version_published",
+            "method_id",
+            unique=True,
+            sqlite_where=text("state = 'published'"),
+            postgresql_where=text("state = 'published'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    method_id: Mapped[int] = mapped_column(ForeignKey("detection_method.id"))
+    number: Mapped[int]
+    state: Mapped[MethodState] = mapped_column(text_enum(MethodState), default=MethodState.DRAFT, index=True)
+
+    # Content.
+    title: Mapped[str] = mapped_column(String(300))
+    specificity: Mapped[Specificity] = mapped_column(text_enum(Specificity))
+    technique: Mapped[Technique] = mapped_column(text_enum(Technique))
+    chemistry: Mapped[str | None] = mapped_column(String(100))
+    quantitative: Mapped[bool]
+    target: Mapped[str] = mapped_column(String(300), default="")
+    taxon_scientific: Mapped[str | None] = mapped_column(String(200))
+    taxon_common: Mapped[str | None] = mapped_column(String(200))
+    amplicon_bp: Mapped[int | None]
+    amplicon: Mapped[str | None] = mapped_column(Text)
+    """Plus strand from forward to reverse primer; N stands for bases that the source does not print."""
+    amplicon_accession: Mapped[str | None] = mapped_column(String(100))
+    reference_gene: Mapped[str | None] = mapped_column(String(200))
+    reference_gene_verified: Mapped[bool | None]
+    reference_gene_source: Mapped[str | None] = mapped_column(String(500))
+    reference_method: Mapped[str | None] = mapped_column(String(200))
+    """The taxon-specific method that results are set in relation to: its code or title."""
+    calibrant: Mapped[str | None] = mapped_column(Text)
+    """Calibrant or certified reference material, with its supplier."""
+    reaction_microlitre: Mapped[float | None]
+    template_nanogram: Mapped[float | None]
+    """DNA in one reaction."""
+    thermal_profile: Mapped[str | None] = mapped_column(Text)
+    reagents: Mapped[str | None] = mapped_column(Text)
+    matrices: Mapped[list[str]] = mapped_column(JSON, default=list)
+    licence: Mapped[str | None] = mapped_column(String(200))
+    standardisation: Mapped[str | None] = mapped_column(String(200))
+    target_copies_per_haploid_genome: Mapped[int | None]
+    same_oligos_as: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """Codes at the source of methods with the same oligos."""
+    notes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    verified: Mapped[bool | None]
+    """Compiled methods: read at the source (true) or from memory (false)."""
+    amplicon_consistent: Mapped[bool | None]
+    """Compiled methods: whether the primers agree with the amplicon of the source."""
+    seen_in: Mapped[list[str]] = mapped_column(JSON, default=list)
+    n_places: Mapped[int | None]
+
+    # What happened to it.
+    change_note: Mapped[str] = mapped_column(Text, default="")
+    """Why this version replaces the one before."""
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    editor_ids: Mapped[list[int]] = mapped_column(JSON, default=list)
+    """Everybody who wrote on this version or those before it: none of them may review it."""
+    submitted_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reviewer_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    review_started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    returned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    return_reason: Mapped[str] = mapped_column(Text, default="")
+    published_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    content_hash: Mapped[str] = mapped_column(String(64), default="")
+    """SHA-256 of the content at publication."""
+    superseded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withdrawn_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withdrawal_reason: Mapped[str] = mapped_column(Text, default="")
+    row_version: Mapped[int] = mapped_column(default=1)
+
+    method: Mapped[DetectionMethod] = relationship(back_populates="versions")
+    oligos: Mapped[list["Oligo"]] = relationship(
+        order_by="Oligo.position", cascade="all, delete-orphan", back_populates="version"
+    )
+    targets: Mapped[list["MethodTarget"]] = relationship(
+        order_by="MethodTarget.position", cascade="all, delete-orphan", back_populates="version"
+    )
+    sources: Mapped[list["MethodSource"]] = relationship(
+        order_by="MethodSource.position", cascade="all, delete-orphan", back_populates="version"
+    )
+    files: Mapped[list["MethodFile"]] = relationship(
+        order_by="MethodFile.id", cascade="all, delete-orphan", back_populates="version"
+    )
+    validation: Mapped["MethodValidation | None"] = relationship(
+        cascade="all, delete-orphan", back_populates="version"
+    )
+    submitted_by: Mapped[User | None] = relationship(foreign_keys=[submitted_by_id])
+    reviewer: Mapped[User | None] = relationship(foreign_keys=[reviewer_id])
+
+    __mapper_args__ = {"version_id_col": row_version}
+
+    @property
+    def laboratory_id(self) -> int | None:
+        """The laboratory that the rules ask for: the method's."""
+        return self.method.laboratory_id
+
+    @property
+    def edition(self) -> int:
+        """What an ETag says: the version's number and its row's, so that two versions never share one."""
+        return self.number * 1_000_000 + self.row_version
+
+
+class Oligo(Model):
+    """A primer or probe, 5' to 3', in IUPAC letters; labels and modifications stand apart."""
+
+    __tablename__ = "method_oligo"
+    __table_args__ = (
+        UniqueConstraint("version_id", "position"),
+        CheckConstraint("final_concentration_nanomolar > 0", name="concentration_positive"),
+        CheckConstraint("length(sequence) BETWEEN 1 AND 200", name="sequence_length"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("method_version.id"))
+    position: Mapped[int]
+    role: Mapped[OligoRole] = mapped_column(text_enum(OligoRole))
+    name: Mapped[str] = mapped_column(String(100), default="")
+    sequence: Mapped[str] = mapped_column(String(200), index=True)
+    label5: Mapped[str | None] = mapped_column(String(60))
+    """Fluorophore or other label at the 5' end."""
+    label3: Mapped[str | None] = mapped_column(String(60))
+    """Quencher or other label at the 3' end."""
+    final_concentration_nanomolar: Mapped[float | None]
+    modifications: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    """Inside the oligo: ``{"after_base": 9, "name": "iZEN"}``."""
+
+    version: Mapped[MethodVersion] = relationship(back_populates="oligos")
+
+
+class MethodTarget(Model):
+    """What a version detects, in the words given, and the LMO or element of the hub that they mean."""
+
+    __tablename__ = "method_target"
+    __table_args__ = (UniqueConstraint("version_id", "kind", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("method_version.id"))
+    kind: Mapped[TargetKind] = mapped_column(text_enum(TargetKind))
+    position: Mapped[int]
+    text: Mapped[str] = mapped_column(String(300))
+    lmo_id: Mapped[int | None] = mapped_column(ForeignKey("lmo.id"), index=True)
+    element_id: Mapped[int | None] = mapped_column(ForeignKey("element.id"), index=True)
+
+    version: Mapped[MethodVersion] = relationship(back_populates="targets")
+    lmo: Mapped[Lmo | None] = relationship()
+    element: Mapped[Element | None] = relationship()
+
+
+class MethodValidation(Model):
+    """Performance figures of a version as its validation reported them; null means not reported."""
+
+    __tablename__ = "method_validation"
+    __table_args__ = (
+        CheckConstraint("laboratories >= 1", name="laboratories_positive"),
+        CheckConstraint("year BETWEEN 1980 AND 2200", name="year_plausible"),
+        CheckConstraint("lod_copies > 0", name="lod_copies_positive"),
+        CheckConstraint("lod_percent > 0", name="lod_percent_positive"),
+        CheckConstraint("loq_copies > 0", name="loq_copies_positive"),
+        CheckConstraint("loq_percent > 0", name="loq_percent_positive"),
+        CheckConstraint("repeatability_percent >= 0", name="repeatability_not_negative"),
+        CheckConstraint("reproducibility_percent >= 0", name="reproducibility_not_negative"),
+        CheckConstraint("slope < 0", name="slope_negative"),
+        CheckConstraint("pcr_efficiency_percent > 0", name="efficiency_positive"),
+        CheckConstraint("r2 BETWEEN 0 AND 1", name="r2_fraction"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("method_version.id"), unique=True)
+    collaborative_trial: Mapped[bool | None]
+    laboratories: Mapped[int | None]
+    year: Mapped[int | None]
+    body: Mapped[str | None] = mapped_column(String(300))
+    note: Mapped[str | None] = mapped_column(Text)
+    source: Mapped[str | None] = mapped_column(Text)
+    inferred: Mapped[bool | None]
+    """The trial is concluded from the method's standing, not read."""
+    lod_text: Mapped[str | None] = mapped_column(String(500))
+    lod_copies: Mapped[float | None]
+    """Limit of detection, copies of the target per reaction."""
+    lod_percent: Mapped[float | None]
+    loq_text: Mapped[str | None] = mapped_column(String(500))
+    loq_copies: Mapped[float | None]
+    loq_percent: Mapped[float | None]
+    repeatability_percent: Mapped[float | None]
+    """RSDr: within a laboratory."""
+    reproducibility_percent: Mapped[float | None]
+    """RSDR: between laboratories."""
+    slope: Mapped[float | None]
+    pcr_efficiency_percent: Mapped[float | None]
+    r2: Mapped[float | None]
+    bias_percent: Mapped[float | None]
+    dynamic_range: Mapped[str | None] = mapped_column(String(500))
+    figures_note: Mapped[str | None] = mapped_column(Text)
+    figures_source: Mapped[str | None] = mapped_column(Text)
+
+    version: Mapped[MethodVersion] = relationship(back_populates="validation")
+
+
+class MethodSource(Model):
+    """Where the facts of a version were read."""
+
+    __tablename__ = "method_source"
+    __table_args__ = (UniqueConstraint("version_id", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("method_version.id"))
+    position: Mapped[int]
+    title: Mapped[str] = mapped_column(String(500))
+    url: Mapped[str | None] = mapped_column(String(1000))
+    year: Mapped[int | None]
+
+    version: Mapped[MethodVersion] = relationship(back_populates="sources")
+
+
+class MethodFile(Model):
+    """A file of a version: its SOP, validation report or another."""
+
+    __tablename__ = "method_file"
+    __table_args__ = (UniqueConstraint("version_id", "name_key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("method_version.id"))
+    sha256: Mapped[str] = mapped_column(ForeignKey(StoredFile.sha256), index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    """As shown and offered; never a path."""
+    name_key: Mapped[str] = mapped_column(String(255))
+    role: Mapped[FileRole] = mapped_column(text_enum(FileRole))
+    kind: Mapped[str] = mapped_column(String(20))
+    """What the one reader of ``labhub/file_kinds.py`` found it to be."""
+    media_type: Mapped[str] = mapped_column(String(100))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    uploaded_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
+    uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    version: Mapped[MethodVersion] = relationship(back_populates="files")
