@@ -1,14 +1,13 @@
 """Tables of LMOs: events and their names, genetic elements, and who says which LMO has which element."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from labhub.db import Model, UtcDateTime, text_enum
-from labhub.i18n import N_
+from labhub.lmos.terms import ElementKind, NameKind, Sign
 
 
 class Lmo(Model):
@@ -60,23 +59,6 @@ class Lmo(Model):
     __mapper_args__ = {"version_id_col": row_version}
 
 
-class NameKind(StrEnum):
-    """What kind of name a synonym is."""
-
-    SYNONYM = "synonym"
-    TRADE_NAME = "trade-name"
-    CODE = "code"
-    FORMER = "former-name"
-
-
-NAME_KINDS: dict[NameKind, str] = {
-    NameKind.SYNONYM: N_("synonym"),
-    NameKind.TRADE_NAME: N_("trade name"),
-    NameKind.CODE: N_("code"),
-    NameKind.FORMER: N_("former name"),
-}
-
-
 class LmoName(Model):
     """Another name of an LMO: who uses it, and when that was noted."""
 
@@ -107,25 +89,6 @@ class LmoSource(Model):
     year: Mapped[int | None]
 
     lmo: Mapped[Lmo] = relationship(back_populates="sources")
-
-
-class ElementKind(StrEnum):
-    """What a genetic element does."""
-
-    PROMOTER = "promoter"
-    GENE = "gene"
-    TERMINATOR = "terminator"
-    MARKER = "marker"
-    OTHER = "other"
-
-
-ELEMENT_KINDS: dict[ElementKind, str] = {
-    ElementKind.PROMOTER: N_("promoter"),
-    ElementKind.GENE: N_("gene"),
-    ElementKind.TERMINATOR: N_("terminator"),
-    ElementKind.MARKER: N_("marker"),
-    ElementKind.OTHER: N_("other"),
-}
 
 
 class Element(Model):
@@ -168,13 +131,6 @@ class ElementName(Model):
     source: Mapped[str] = mapped_column(String(500), default="")
 
     element: Mapped[Element] = relationship(back_populates="names")
-
-
-class Sign(StrEnum):
-    """What a source says of an element in an LMO."""
-
-    HAS = "has"
-    LACKS = "lacks"
 
 
 class Claim(Model):
