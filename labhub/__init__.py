@@ -22,6 +22,7 @@ from labhub.storage import Incoming, store_for
 from labhub.web import pages, schema_docs
 from labhub.web.access import protect
 from labhub.web.auth import init_auth
+from labhub.web.downloads import init_downloads
 from labhub.web.errors import init_errors
 from labhub.web.headers import init_headers
 from labhub.web.json import Provider
@@ -92,6 +93,7 @@ def create_app(config: Config | None = None) -> Flask:
     accounts_commands.BASE_URL[:] = [config.base_url]
 
     init_auth(app, config)
+    init_downloads(app)
     api = Api(app)
     for module in API_BLUEPRINTS:
         for blueprint in module.BLUEPRINTS:

@@ -22,6 +22,7 @@ POLICY = {
 def init_headers(app: Flask, config: Config) -> None:
     """Set the headers on every answer, refusals too."""
     secure = config.base_url.startswith("https://")
+    app.after_request(_own_policy)  # runs after Talisman's, because it is registered before
     Talisman(
         app,
         force_https=False,
@@ -36,6 +37,14 @@ def init_headers(app: Flask, config: Config) -> None:
         permissions_policy={"geolocation": "()", "camera": "()", "microphone": "()", "browsing-topics": "()"},
     )
     app.after_request(_finish)
+
+
+def _own_policy(response: Response) -> Response:
+    """Give a download its own, closed policy (``web/downloads.py`` sets it)."""
+    policy = g.get("content_security_policy")
+    if policy is not None:
+        response.headers["Content-Security-Policy"] = policy
+    return response
 
 
 def _finish(response: Response) -> Response:
