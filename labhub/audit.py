@@ -8,8 +8,8 @@ was cut off (``trust.md`` G1 to G3). Entries name persons by number only.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -49,7 +49,8 @@ class Origin:
     source: str = "job"
 
 
-_origin: ContextVar[Origin] = ContextVar("labhub_origin", default=Origin())
+_NO_DOOR = Origin()
+_origin: ContextVar[Origin] = ContextVar("labhub_origin", default=_NO_DOOR)
 
 
 def set_origin(request_id: str, source: str) -> None:
@@ -217,25 +218,9 @@ def verify(folder: Path) -> Verification:
     exported, problem = _exported_heads(folder)
     if problem:
         return Verification(0, len(exported), problem)
-    previous, count = FIRST_HASH, 0
-    found: dict[int, str] = {}
-    query = select(AuditEntry).order_by(AuditEntry.seq).execution_options(yield_per=1000)
-    for entry in db.session.scalars(query):
-        count += 1
-        if entry.seq != count:
-            return Verification(count - 1, len(exported), f"Entry {count} is missing; {entry.seq} follows.")
-        if entry.previous_hash != previous:
-            return Verification(
-                count - 1, len(exported), f"Entry {entry.seq} does not follow the one before it."
-            )
-        if entry.hash != entry_hash(entry):
-            return Verification(
-                count - 1, len(exported), f"Entry {entry.seq} was changed after it was written."
-            )
-        previous = entry.hash
-        if entry.seq in exported:
-            found[entry.seq] = entry.hash
-        db.session.expunge(entry)
+    count, previous, found, problem = _walk(exported.keys())
+    if problem:
+        return Verification(count, len(exported), problem)
     for seq, digest in sorted(exported.items()):
         if seq > count:
             return Verification(
@@ -250,6 +235,26 @@ def verify(folder: Path) -> Verification:
             count, len(exported), f"Entry {min(last[0], count) + 1} and the head of the chain disagree."
         )
     return Verification(count, len(exported))
+
+
+def _walk(wanted: Collection[int]) -> tuple[int, str, dict[int, str], str]:
+    """Return how many entries hold, the last hash, the hashes of ``wanted``, and the first problem."""
+    previous, count = FIRST_HASH, 0
+    found: dict[int, str] = {}
+    query = select(AuditEntry).order_by(AuditEntry.seq).execution_options(yield_per=1000)
+    with closing(db.session.scalars(query)) as entries:
+        for entry in entries:
+            if entry.seq != count + 1:
+                return count, previous, found, f"Entry {count + 1} is missing; {entry.seq} follows."
+            if entry.previous_hash != previous:
+                return count, previous, found, f"Entry {entry.seq} does not follow the one before it."
+            if entry.hash != entry_hash(entry):
+                return count, previous, found, f"Entry {entry.seq} was changed after it was written."
+            count, previous = entry.seq, entry.hash
+            if count in wanted:
+                found[count] = previous
+            db.session.expunge(entry)
+    return count, previous, found, ""
 
 
 def _exported_heads(folder: Path) -> tuple[dict[int, str], str]:

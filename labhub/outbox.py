@@ -38,13 +38,21 @@ def add(recipient: str, subject: Words, body: Words, *, language: str = "en") ->
     with in_language(language):
         mail = OutgoingMail(
             recipient=recipient,
-            subject=" ".join(str(subject).split())[:500],
+            subject=header_text(subject)[:500],
             body=str(body),
             created_at=clock.now(),
             next_try_at=clock.now(),
         )
     db.session.add(mail)
     return mail
+
+
+def header_text(text: Words) -> str:
+    """Return a text for a header: one line, and nothing that the mail library would decode.
+
+    ``=?utf-8?q?=0A…?=`` in somebody's words would otherwise become a line end of its own.
+    """
+    return " ".join(str(text).split()).replace("=?", "= ?")
 
 
 def due(limit: int = 100) -> list[int]:

@@ -25,9 +25,9 @@ def read(name):
 
 
 def stamp_of(kind):
-    """Return what the installed set depends on: locks, project settings, Python, place."""
+    """Return what the installed set depends on: locks, Python, place."""
     digest = hashlib.sha256()
-    for name in ("requirements/run.txt", "requirements/%s.txt" % kind, "pyproject.toml"):
+    for name in ("requirements/run.txt", "requirements/%s.txt" % kind):
         digest.update(read(name))
     digest.update(("%s %s" % (sys.version, FOLDER)).encode())
     return digest.hexdigest()
