@@ -7,7 +7,7 @@ in the table is refused. Reading rows is ruled by the ``visible_…(actor)`` que
 from collections.abc import Callable
 from typing import Any
 
-from labhub.accounts.actor import Actor, Grant, Role
+from labhub.accounts.actor import LABORATORY_ROLES, Actor, Grant, Role
 from labhub.errors import NotAllowed
 from labhub.i18n import _
 
@@ -39,6 +39,21 @@ def own_party(actor: Actor, grant: Grant, subject: Any) -> bool:
     return grant.party_id is not None and getattr(subject, "party_id", None) == grant.party_id
 
 
+def own_party_person(actor: Actor, grant: Grant, subject: Any) -> bool:
+    """A person of the Party that the role is held for, and only for the Party's own laboratories."""
+    laboratory = getattr(subject, "laboratory", None)
+    return (
+        own_party(actor, grant, subject)
+        and getattr(subject, "role", None) in (Role.PARTICIPANT, *LABORATORY_ROLES)
+        and (laboratory is None or laboratory.party_id == grant.party_id)
+    )
+
+
+def own_laboratory_analyst(actor: Actor, grant: Grant, subject: Any) -> bool:
+    """An analyst of the laboratory that the role is held for."""
+    return own_laboratory(actor, grant, subject) and getattr(subject, "role", None) is Role.ANALYST
+
+
 def not_own_submission(actor: Actor, grant: Grant, subject: Any) -> bool:
     """A second person: neither who submitted the record nor its author."""
     return actor.user_id is not None and actor.user_id not in (
@@ -63,8 +78,16 @@ RULES: dict[str, dict[Role, Condition]] = {
     "session.end": {R.VISITOR: oneself},
     "join.request": {R.VISITOR: always},
     "join.read": {R.FOCAL_POINT: own_party, R.MANAGER: own_laboratory, R.SECRETARIAT: always},
-    "join.decide": {R.FOCAL_POINT: own_party, R.MANAGER: own_laboratory, R.SECRETARIAT: always},
-    "person.nominate": {R.FOCAL_POINT: own_party, R.SECRETARIAT: always},
+    "join.decide": {
+        R.FOCAL_POINT: own_party_person,
+        R.MANAGER: own_laboratory_analyst,
+        R.SECRETARIAT: always,
+    },
+    "person.nominate": {
+        R.FOCAL_POINT: own_party_person,
+        R.MANAGER: own_laboratory_analyst,
+        R.SECRETARIAT: always,
+    },
     "role.grant": {R.SECRETARIAT: always},
     "role.grant-administrator": {R.ADMINISTRATOR: always},
     "user.disable": {R.SECRETARIAT: always, R.ADMINISTRATOR: always},
@@ -82,7 +105,12 @@ RULES: dict[str, dict[Role, Condition]] = {
     "sequence.submit": {R.MANAGER: own_laboratory},
     "sequence.review": {R.REVIEWER: not_own_submission, R.SECRETARIAT: not_own_submission},
     "sequence.publish": {R.REVIEWER: not_own_submission, R.SECRETARIAT: not_own_submission},
-    "sequence.withdraw": {R.REVIEWER: not_own_submission, R.SECRETARIAT: not_own_submission},
+    "sequence.withdraw": {
+        R.MANAGER: own_laboratory,
+        R.REVIEWER: not_own_submission,
+        R.SECRETARIAT: not_own_submission,
+    },
+    "sequence.seal": {R.MANAGER: own_laboratory},
     # methods
     "method.create": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory},
     "method.change": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory},

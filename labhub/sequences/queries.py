@@ -1,0 +1,395 @@
+"""Everything that reads reference sequences: who sees which record, and who sees its bases."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, true
+from sqlalchemy.orm import selectinload
+
+from labhub.accounts.actor import Actor, Role
+from labhub.accounts.models import Laboratory
+from labhub.db import db
+from labhub.errors import Invalid, NotAllowed, NotFound
+from labhub.i18n import _
+from labhub.lmos.models import Element, Lmo
+from labhub.sequences.formats import ParsedFeature, ParsedRecord
+from labhub.sequences.models import (
+    ReferenceSequence,
+    SequenceBases,
+    SequenceFeature,
+    SequenceState,
+    Topology,
+    Visibility,
+)
+from labhub.sequences.records import DownloadFormat, written
+
+NETWORK_ROLES = frozenset({Role.ANALYST, Role.MANAGER, Role.FOCAL_POINT, Role.REVIEWER, Role.SECRETARIAT})
+"""Who reads what is published for the network (``docs/decisions/0016-sequences.md``)."""
+REVIEWING_ROLES = frozenset({Role.REVIEWER, Role.SECRETARIAT})
+ONCE_PUBLISHED = (SequenceState.PUBLISHED, SequenceState.SUPERSEDED, SequenceState.WITHDRAWN)
+PREVIEW_BASES = 120
+
+
+def managed_laboratory_ids(actor: Actor | None) -> tuple[int, ...]:
+    """Return the laboratories that the actor manages."""
+    grants = actor.grants if actor else frozenset()
+    return tuple(sorted(g.laboratory_id for g in grants if g.role is Role.MANAGER and g.laboratory_id))
+
+
+def is_visible(actor: Actor | None) -> ColumnElement[bool]:
+    """Return the condition under which ``actor`` knows of a record: the only reading rule.
+
+    Public and network records once they were published; those of one's own laboratory always;
+    what waits for review for reviewers and the Secretariat, but never a sealed record.
+    """
+    if actor is not None and actor.operator:
+        return true()
+    was_published = and_(
+        ReferenceSequence.state.in_(ONCE_PUBLISHED), ReferenceSequence.published_at.is_not(None)
+    )
+    conditions = [and_(was_published, ReferenceSequence.visibility == Visibility.PUBLIC)]
+    if actor is not None:
+        if any(actor.has(role) for role in NETWORK_ROLES):
+            conditions.append(and_(was_published, ReferenceSequence.visibility == Visibility.NETWORK))
+        if any(actor.has(role) for role in REVIEWING_ROLES):
+            conditions.append(
+                and_(
+                    ReferenceSequence.state.in_((SequenceState.SUBMITTED, SequenceState.IN_REVIEW)),
+                    ReferenceSequence.visibility != Visibility.SEALED,
+                )
+            )
+        if actor.laboratory_ids:
+            conditions.append(ReferenceSequence.laboratory_id.in_(actor.laboratory_ids))
+    return or_(*conditions)
+
+
+def has_open_bases(actor: Actor | None) -> ColumnElement[bool]:
+    """Return the condition under which ``actor`` may see the bases of a record that is visible."""
+    return or_(
+        ReferenceSequence.visibility != Visibility.SEALED,
+        ReferenceSequence.laboratory_id.in_(managed_laboratory_ids(actor)),
+    )
+
+
+def may_see_bases(actor: Actor | None, sequence: ReferenceSequence) -> bool:
+    """Whether ``actor`` may see the bases, digest and features of a record that is visible."""
+    if sequence.visibility is not Visibility.SEALED:
+        return True
+    return sequence.laboratory_id in managed_laboratory_ids(actor)
+
+
+def visible_sequences(actor: Actor | None) -> Select[ReferenceSequence]:
+    """Select the records that ``actor`` knows of."""
+    return select(ReferenceSequence).where(is_visible(actor))
+
+
+def find_sequence(actor: Actor | None, accession: str) -> ReferenceSequence:
+    """Return a record by the hub's accession, or the newest published one by its source's accession."""
+    wanted = accession.strip()
+    if wanted.isprintable() and 0 < len(wanted) <= 200:
+        with_parts = (
+            selectinload(ReferenceSequence.laboratory),
+            selectinload(ReferenceSequence.lmo),
+            selectinload(ReferenceSequence.element),
+        )
+        found = db.session.scalar(
+            visible_sequences(actor).where(ReferenceSequence.accession == wanted.upper()).options(*with_parts)
+        )
+        found = (
+            found
+            or db.session.scalars(
+                visible_sequences(actor)
+                .where(
+                    _is_source_name(wanted),
+                    ReferenceSequence.state == SequenceState.PUBLISHED,
+                    ReferenceSequence.visibility.in_((Visibility.PUBLIC, Visibility.NETWORK)),
+                )
+                .order_by(ReferenceSequence.published_at.desc(), ReferenceSequence.id.desc())
+                .limit(1)
+                .options(*with_parts)
+            ).first()
+        )
+        if found is not None:
+            return found
+    raise NotFound(_("There is no sequence %(accession)s.", accession=accession[:200]))
+
+
+def _is_source_name(wanted: str) -> ColumnElement[bool]:
+    base, _dot, version = wanted.rpartition(".")
+    return or_(
+        ReferenceSequence.source_accession == wanted,
+        and_(ReferenceSequence.source_accession == base, ReferenceSequence.version == version)
+        if base and version
+        else false(),
+    )
+
+
+def lock_sequence(actor: Actor, accession: str) -> ReferenceSequence:
+    """Return a record that is about to change; others wait until the transaction ends."""
+    found = None
+    if accession.isascii() and accession.isprintable():
+        found = db.session.scalar(
+            visible_sequences(actor)
+            .where(ReferenceSequence.accession == accession.strip().upper())
+            .with_for_update(of=ReferenceSequence)
+            .execution_options(populate_existing=True)
+        )
+    if found is None:
+        raise NotFound(_("There is no sequence %(accession)s.", accession=accession[:200]))
+    return found
+
+
+LIST_COLUMNS = {
+    "accession": ReferenceSequence.id,
+    "title": func.lower(ReferenceSequence.title),
+    "organism": func.lower(ReferenceSequence.organism),
+    "length_bp": ReferenceSequence.length_bp,
+    "state": ReferenceSequence.state,
+    "changed_at": ReferenceSequence.changed_at,
+    "published_at": ReferenceSequence.published_at,
+}
+"""What lists may be sorted by; accessions by their number."""
+
+
+def listed_sequences(
+    actor: Actor | None,
+    *,
+    q: str = "",
+    taxon: str = "",
+    lmo: Lmo | None = None,
+    element: Element | None = None,
+    state: SequenceState | None = None,
+    visibility: Visibility | None = None,
+    topology: Topology | None = None,
+    laboratory: str = "",
+) -> Select[Any]:
+    """Select the columns of the list, never bases: what the actor sees and the filters let through."""
+    query = (
+        select(
+            ReferenceSequence.accession,
+            ReferenceSequence.title,
+            ReferenceSequence.organism,
+            ReferenceSequence.topology,
+            ReferenceSequence.molecule_type,
+            ReferenceSequence.length_bp,
+            case((has_open_bases(actor), ReferenceSequence.digest), else_=None).label("digest"),
+            ReferenceSequence.source_accession,
+            ReferenceSequence.version,
+            ReferenceSequence.state,
+            ReferenceSequence.visibility,
+            Laboratory.code.label("laboratory"),
+            Lmo.slug.label("lmo"),
+            Lmo.event.label("event"),
+            Element.name.label("element"),
+            ReferenceSequence.published_at,
+            ReferenceSequence.changed_at,
+        )
+        .join(Laboratory, Laboratory.id == ReferenceSequence.laboratory_id)
+        .outerjoin(Lmo, Lmo.id == ReferenceSequence.lmo_id)
+        .outerjoin(Element, Element.id == ReferenceSequence.element_id)
+        .where(is_visible(actor))
+    )
+    for word in q.split()[:10]:
+        pattern = _pattern(word)
+        query = query.where(
+            or_(
+                *(
+                    func.lower(column).like(pattern, escape="!")
+                    for column in (
+                        ReferenceSequence.accession,
+                        ReferenceSequence.source_accession,
+                        ReferenceSequence.title,
+                        ReferenceSequence.organism,
+                        Lmo.event,
+                        Lmo.unique_identifier,
+                        Element.name,
+                    )
+                )
+            )
+        )
+    if taxon:
+        query = query.where(func.lower(ReferenceSequence.organism).like(_pattern(taxon), escape="!"))
+    if lmo is not None:
+        query = query.where(ReferenceSequence.lmo_id == lmo.id)
+    if element is not None:
+        query = query.where(ReferenceSequence.element_id == element.id)
+    if state is not None:
+        query = query.where(ReferenceSequence.state == state)
+    if visibility is not None:
+        query = query.where(ReferenceSequence.visibility == visibility)
+    if topology is not None:
+        query = query.where(ReferenceSequence.topology == topology)
+    if laboratory:
+        query = query.where(Laboratory.code == laboratory)
+    return query
+
+
+def _pattern(text: str) -> str:
+    clean = text.replace("\x00", "").lower()
+    return "%" + clean.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+
+
+def twins(actor: Actor | None, sequence: ReferenceSequence) -> list[ReferenceSequence]:
+    """Return the other records with the same bases, among those whose bases ``actor`` may see."""
+    if not may_see_bases(actor, sequence):
+        return []
+    return list(
+        db.session.scalars(
+            visible_sequences(actor)
+            .where(
+                has_open_bases(actor),
+                ReferenceSequence.digest == sequence.digest,
+                ReferenceSequence.id != sequence.id,
+            )
+            .order_by(ReferenceSequence.id)
+            .limit(50)
+        )
+    )
+
+
+def features_of(actor: Actor | None, sequence: ReferenceSequence) -> list[SequenceFeature]:
+    """Return the feature table; none of a record whose bases are closed to ``actor``."""
+    if not may_see_bases(actor, sequence):
+        return []
+    return list(
+        db.session.scalars(
+            select(SequenceFeature)
+            .where(SequenceFeature.sequence_id == sequence.id)
+            .order_by(SequenceFeature.position)
+        )
+    )
+
+
+def has_wrapping_features(sequence: ReferenceSequence) -> bool:
+    """Whether a feature crosses the origin, which a linear record has none of."""
+    return (
+        db.session.scalar(
+            select(SequenceFeature.id)
+            .where(
+                SequenceFeature.sequence_id == sequence.id, SequenceFeature.end_bp < SequenceFeature.start_bp
+            )
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def ends_of(actor: Actor | None, sequence: ReferenceSequence) -> tuple[str, str]:
+    """Return the first and the last bases for a look; empty when they are closed to ``actor``."""
+    if not may_see_bases(actor, sequence):
+        return "", ""
+    length = sequence.length_bp
+    if length <= 2 * PREVIEW_BASES:
+        return bases_of(actor, sequence), ""
+    first, last = db.session.execute(
+        select(
+            func.substr(SequenceBases.bases, 1, PREVIEW_BASES),
+            func.substr(SequenceBases.bases, length - PREVIEW_BASES + 1, PREVIEW_BASES),
+        ).where(SequenceBases.sequence_id == sequence.id)
+    ).one()
+    return first, last
+
+
+def bases_of(actor: Actor | None, sequence: ReferenceSequence) -> str:
+    """Return all bases, or refuse."""
+    if not may_see_bases(actor, sequence):
+        raise NotAllowed(_("The bases of a sealed record are shown to the managers of its laboratory only."))
+    return db.session.execute(
+        select(SequenceBases.bases).where(SequenceBases.sequence_id == sequence.id)
+    ).scalar_one()
+
+
+def parsed_record(actor: Actor | None, sequence: ReferenceSequence) -> ParsedRecord:
+    """Return a record under the hub's accession, as the writers take it."""
+    return _as_record(sequence, features_of(actor, sequence), bases_of(actor, sequence))
+
+
+def _as_record(sequence: ReferenceSequence, features: Sequence[SequenceFeature], bases: str) -> ParsedRecord:
+    return ParsedRecord(
+        accession=sequence.accession,
+        version="",
+        name=sequence.accession,
+        description=sequence.title,
+        topology=sequence.topology.value,
+        molecule_type=sequence.molecule_type,
+        organism=sequence.organism,
+        features=tuple(
+            ParsedFeature(
+                kind=feature.kind,
+                start=feature.start_bp,
+                end=feature.end_bp,
+                strand=feature.strand,
+                label=feature.label,
+                qualifiers={key: tuple(values) for key, values in feature.qualifiers.items()},
+                location=feature.location,
+            )
+            for feature in features
+        ),
+        bases=bases,
+    )
+
+
+def remarks(sequence: ReferenceSequence) -> list[str]:
+    """Return what a downloaded file says of its record, in English as all flat files do."""
+    said = [f"labhub {sequence.accession}, {sequence.state.value}."]
+    if sequence.source_identifier != sequence.accession:
+        said.append(f"Source {sequence.source_identifier}.")
+    if sequence.licence:
+        said.append(f"Licence: {sequence.licence}")
+    return said
+
+
+def sequence_file(actor: Actor | None, sequence: ReferenceSequence, form: DownloadFormat) -> bytes:
+    """Return a record as a file."""
+    return written(parsed_record(actor, sequence), form, remarks(sequence)).encode()
+
+
+def download_name(sequence: ReferenceSequence, form: DownloadFormat) -> str:
+    """Return the name of a downloaded file."""
+    return f"{sequence.accession}.{form.extension}"
+
+
+def export_sequences(actor: Actor, format_: str, *, published: bool = False) -> bytes:
+    """Return every record that ``actor`` sees as one file; sealed ones are left out."""
+    if format_ not in list(DownloadFormat):
+        raise Invalid(_("Choose genbank, fasta or embl."), field="format")
+    form = DownloadFormat(format_)
+    query = (
+        visible_sequences(actor)
+        .where(ReferenceSequence.visibility != Visibility.SEALED)
+        .order_by(ReferenceSequence.id)
+    )
+    if published:
+        query = query.where(ReferenceSequence.state == SequenceState.PUBLISHED)
+    return b"".join(sequence_file(actor, sequence, form) for sequence in db.session.scalars(query))
+
+
+def same_sequence(laboratory_id: int, record: ParsedRecord, digest: str) -> ReferenceSequence | None:
+    """Return a laboratory's record that an import would only repeat: same name and same bases."""
+    return db.session.scalars(
+        select(ReferenceSequence)
+        .where(
+            ReferenceSequence.laboratory_id == laboratory_id,
+            ReferenceSequence.digest == digest,
+            or_(
+                ReferenceSequence.accession == record.accession,
+                and_(
+                    ReferenceSequence.source_accession == record.accession,
+                    ReferenceSequence.version == record.version,
+                ),
+            ),
+        )
+        .limit(1)
+    ).first()
+
+
+def lmo_choices() -> Sequence[Mapping[str, Any]]:
+    """Return LMOs to choose from: identifier (or event) and the event."""
+    rows = db.session.execute(select(Lmo.unique_identifier, Lmo.event).order_by(Lmo.event)).all()
+    return [{"value": row.unique_identifier or row.event, "text": row.event} for row in rows]
+
+
+def element_choices() -> Sequence[Mapping[str, Any]]:
+    """Return elements to choose from."""
+    rows = db.session.execute(select(Element.name, Element.donor_organism).order_by(Element.name)).all()
+    return [{"value": row.name, "text": row.donor_organism or ""} for row in rows]
