@@ -14,6 +14,7 @@ from labhub.errors import Refusal, SignInNeeded, StaleEdit, TooMany, Unavailable
 from labhub.i18n import Text, _
 from labhub.web.auth import current_actor, is_api
 from labhub.web.json import dumps
+from labhub.web.words import in_our_words
 
 log = structlog.get_logger("labhub.web")
 
@@ -101,7 +102,7 @@ def flat_messages(fields: Any, prefix: str = "") -> dict[str, list[Text]]:
             flat.update(flat_messages(value, f"{prefix}.{key}" if prefix else str(key)))
         return flat
     texts = fields if isinstance(fields, list) else [fields]
-    return {prefix or "_": [text if isinstance(text, Text) else str(text) for text in texts]}
+    return {prefix or "_": [in_our_words(text) if isinstance(text, str) else text for text in texts]}
 
 
 def _stale(_error: StaleDataError) -> Response:
