@@ -382,9 +382,13 @@ def show_indicators(
     """Print the indicator figures."""
     if year and (from_ or to):
         raise click.UsageError("Give either --year or --from and --to.")
-    with hub():
+    with hub() as app:
         rows = indicator_queries.indicator_table(
-            year=year, from_on=from_.date() if from_ else None, to_on=to.date() if to else None, by=by
+            year=year,
+            from_on=from_.date() if from_ else None,
+            to_on=to.date() if to else None,
+            by=by,
+            gap=app.extensions["labhub.usage_spool"].gap(),
         )
     if as_json or format_ == "json":
         click.echo(json.dumps(rows, ensure_ascii=False, default=str))
@@ -410,8 +414,8 @@ def usage_group() -> None:
 @JSON_OPTION
 def usage_rebuild(as_json: bool) -> None:
     """Replay rows that waited in the spool file and count the ledger again."""
-    with hub():
-        replayed = usage.replay_spool()
+    with hub() as app:
+        replayed = usage.replay_spool(app.extensions["labhub.usage_spool"])
         figures = usage_queries.ledger_counts()
     print_table([{"replayed": replayed, **figures}], as_json=as_json)
 

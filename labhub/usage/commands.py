@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from labhub import clock
 from labhub.accounts.actor import Actor
 from labhub.db import separate_transaction
+from labhub.spool import Spool
 from labhub.usage.models import Access, AgentClass, UsageEvent
 from labhub.usage.robots import agent_class, robot_list
-from labhub.usage.spool import Spool
 
 log = structlog.get_logger("labhub.usage")
 

@@ -19,10 +19,10 @@ from labhub.db import db
 from labhub.errors import Unavailable
 from labhub.file_kinds import content_disposition
 from labhub.i18n import _
+from labhub.spool import Spool
 from labhub.storage import Store, StoredFile
 from labhub.usage.commands import UsedItem, Visit, record_use, replay_spool
 from labhub.usage.counting import counts
-from labhub.usage.spool import Spool
 from labhub.web.auth import current_actor
 from labhub.web.errors import answer
 
@@ -30,7 +30,7 @@ log = structlog.get_logger("labhub.downloads")
 
 CHUNK_BYTES = 256 * 1024
 SANDBOX = "sandbox; default-src 'none'"
-SPOOL = "labhub.usage_spool"
+SPOOL = "labhub.spool"
 
 
 @dataclass(frozen=True)

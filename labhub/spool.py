@@ -1,4 +1,4 @@
-"""Where ledger rows wait while the database cannot take them: a file of JSON lines, synced.
+"""Where rows of the usage ledger wait while the database cannot take them: JSON lines, synced.
 
 The folder belongs to one machine and may be shared by several processes of the hub.
 """
