@@ -165,6 +165,13 @@ class DetectionMethod(Model):
     __tablename__ = "detection_method"
     __table_args__ = (
         CheckConstraint("origin = 'compiled' OR laboratory_id IS NOT NULL", name="submitted_has_laboratory"),
+        Index(
+            "uq_detection_method_source_code",
+            "source_code",
+            unique=True,
+            sqlite_where=text("origin = 'compiled'"),
+            postgresql_where=text("origin = 'compiled'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -176,8 +183,8 @@ class DetectionMethod(Model):
     """The hub-made code in lower case: it stays an address after publication under a wished code."""
     wished_code: Mapped[str] = mapped_column(String(60), default="")
     """Asked for by the laboratory; given at publication if it is still free then."""
-    source_code: Mapped[str | None] = mapped_column(String(120), unique=True)
-    """The name at the source of a compiled method."""
+    source_code: Mapped[str | None] = mapped_column(String(120))
+    """The name at the source; unique among compiled methods."""
     laboratory_id: Mapped[int | None] = mapped_column(ForeignKey("laboratory.id"), index=True)
     origin: Mapped[MethodOrigin] = mapped_column(text_enum(MethodOrigin))
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))

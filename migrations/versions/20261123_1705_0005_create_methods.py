@@ -145,9 +145,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("code", name=op.f("uq_detection_method_code")),
         sa.UniqueConstraint("code_key", name=op.f("uq_detection_method_code_key")),
         sa.UniqueConstraint("hub_key", name=op.f("uq_detection_method_hub_key")),
-        sa.UniqueConstraint("source_code", name=op.f("uq_detection_method_source_code")),
     )
     with op.batch_alter_table("detection_method", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_detection_method_source_code",
+            ["source_code"],
+            unique=True,
+            sqlite_where=sa.text("origin = 'compiled'"),
+            postgresql_where=sa.text("origin = 'compiled'"),
+        )
         batch_op.create_index(
             batch_op.f("ix_detection_method_laboratory_id"), ["laboratory_id"], unique=False
         )
@@ -521,6 +527,7 @@ def downgrade() -> None:
 
     op.drop_table("method_version")
     with op.batch_alter_table("detection_method", schema=None) as batch_op:
+        batch_op.drop_index("uq_detection_method_source_code")
         batch_op.drop_index(batch_op.f("ix_detection_method_laboratory_id"))
 
     op.drop_table("detection_method")
