@@ -156,8 +156,13 @@ def api_page() -> str:
 def security_txt() -> Response:
     """Say how to report a weakness."""
     config = current_app.extensions["labhub.config"]
-    body = f"Contact: mailto:{config.mail_from}\nPreferred-Languages: en\nCanonical: {config.base_url}{request.path}\n"
-    return Response(body, mimetype="text/plain")
+    lines = (
+        f"Contact: mailto:{config.mail_from}",
+        f"Expires: {clock.now().year + 1}-01-01T00:00:00Z",
+        "Preferred-Languages: en",
+        f"Canonical: {config.base_url}{request.path}",
+    )
+    return Response("\n".join(lines) + "\n", mimetype="text/plain")
 
 
 @bp.get("/robots.txt")

@@ -1,4 +1,4 @@
-"""Files that people send: received to the disk, capped, digested, their kind decided, before any rule runs."""
+"""Files that people send: received to the disk, capped, digested, and their kind decided first."""
 
 import base64
 import binascii

@@ -41,7 +41,8 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(
-            r"Must be greater than (?:or equal to )?(?P<least>[\d.e+-]+) and less than (?:or equal to )?(?P<most>[\d.e+-]+)\."
+            r"Must be greater than (?:or equal to )?(?P<least>[\d.e+-]+) "
+            r"and less than (?:or equal to )?(?P<most>[\d.e+-]+)\."
         ),
         N_("This must lie between %(least)s and %(most)s."),
     ),
