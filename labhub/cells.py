@@ -47,11 +47,14 @@ def _is_formula(text: str) -> bool:
 
 def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
     """Return rows of text as CSV: UTF-8, commas, quotes where needed, CR LF, formulas neutralised."""
+    lines = ([neutralise(row.get(name, "")) for name in columns] for row in rows)
+    return write_lines([[neutralise(name) for name in columns], *lines])
+
+
+def write_lines(lines: Iterable[Sequence[str]]) -> bytes:
+    """Return lines of cells as CSV, as they are: who calls has neutralised what came from people."""
     out = StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([neutralise(name) for name in columns])
-    for row in rows:
-        writer.writerow([neutralise(row.get(name, "")) for name in columns])
+    csv.writer(out, lineterminator="\r\n").writerows(lines)
     return out.getvalue().encode()
 
 
