@@ -18,6 +18,8 @@ from labhub.db import Model, db, engine_options, prepare_engine
 from labhub.i18n import current_language, translations
 from labhub.jobs import make_jobs
 from labhub.mail import postman_for
+from labhub.sequences import api as sequences_api
+from labhub.sequences import views as sequences_views
 from labhub.storage import Incoming, store_for
 from labhub.web import pages, schema_docs
 from labhub.web.access import protect
@@ -31,8 +33,8 @@ __all__ = ["accounts_models", "audit", "create_app", "outbox", "storage"]
 
 alembic = Alembic(metadatas=Model.metadata)
 
-API_BLUEPRINTS = (accounts_api,)
-PAGE_BLUEPRINTS = (pages, accounts_views)
+API_BLUEPRINTS = (accounts_api, sequences_api)
+PAGE_BLUEPRINTS = (pages, accounts_views, sequences_views)
 
 
 def create_app(config: Config | None = None) -> Flask:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, true
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import InstrumentedAttribute, selectinload
 
 from labhub.accounts.actor import Actor, Role
 from labhub.accounts.models import Laboratory
@@ -12,6 +12,7 @@ from labhub.db import db
 from labhub.errors import Invalid, NotAllowed, NotFound
 from labhub.i18n import _
 from labhub.lmos.models import Element, Lmo
+from labhub.lmos.queries import match_element, match_lmo
 from labhub.sequences.formats import ParsedFeature, ParsedRecord
 from labhub.sequences.models import (
     ReferenceSequence,
@@ -139,7 +140,7 @@ def lock_sequence(actor: Actor, accession: str) -> ReferenceSequence:
     return found
 
 
-LIST_COLUMNS = {
+LIST_COLUMNS: dict[str, ColumnElement[Any] | InstrumentedAttribute[Any]] = {
     "accession": ReferenceSequence.id,
     "title": func.lower(ReferenceSequence.title),
     "organism": func.lower(ReferenceSequence.organism),
@@ -149,6 +150,7 @@ LIST_COLUMNS = {
     "published_at": ReferenceSequence.published_at,
 }
 """What lists may be sorted by; accessions by their number."""
+LIST_TIE = ReferenceSequence.id
 
 
 def listed_sequences(
@@ -156,14 +158,17 @@ def listed_sequences(
     *,
     q: str = "",
     taxon: str = "",
-    lmo: Lmo | None = None,
-    element: Element | None = None,
+    lmo: str = "",
+    element: str = "",
     state: SequenceState | None = None,
     visibility: Visibility | None = None,
     topology: Topology | None = None,
     laboratory: str = "",
 ) -> Select[Any]:
-    """Select the columns of the list, never bases: what the actor sees and the filters let through."""
+    """Select the columns of the list, never bases: what the actor sees and the filters let through.
+
+    ``lmo`` and ``element`` are names or identifiers; one that nobody knows lets nothing through.
+    """
     query = (
         select(
             ReferenceSequence.accession,
@@ -209,10 +214,12 @@ def listed_sequences(
         )
     if taxon:
         query = query.where(func.lower(ReferenceSequence.organism).like(_pattern(taxon), escape="!"))
-    if lmo is not None:
-        query = query.where(ReferenceSequence.lmo_id == lmo.id)
-    if element is not None:
-        query = query.where(ReferenceSequence.element_id == element.id)
+    if lmo:
+        of_lmo = match_lmo(lmo)
+        query = query.where(ReferenceSequence.lmo_id == of_lmo.id if of_lmo else false())
+    if element:
+        of_element = match_element(element)
+        query = query.where(ReferenceSequence.element_id == of_element.id if of_element else false())
     if state is not None:
         query = query.where(ReferenceSequence.state == state)
     if visibility is not None:

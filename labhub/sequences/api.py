@@ -1,0 +1,253 @@
+"""JSON addresses of reference sequences."""
+
+from typing import Any
+
+from flask import Response, url_for
+
+from labhub.accounts.actor import Actor
+from labhub.accounts.policy import can
+from labhub.db import transaction
+from labhub.errors import NotFound
+from labhub.i18n import _
+from labhub.sequences import commands, queries, schemas
+from labhub.sequences.formats import read_records
+from labhub.sequences.models import ReferenceSequence
+from labhub.sequences.records import shown_message
+from labhub.web.access import PUBLIC
+from labhub.web.api import (
+    Blueprint,
+    Problem,
+    answer_page,
+    answer_record,
+    expected_version,
+    page_of,
+    sorted_by,
+)
+from labhub.web.auth import current_actor
+from labhub.web.downloads import Item, deliver
+from labhub.web.once import once
+from labhub.web.uploads import keep_upload, receive
+
+blp = Blueprint(
+    "api_sequences", __name__, url_prefix="/api/v1/sequences", description="Reference sequences, reviewed"
+)
+
+BLUEPRINTS = (blp,)
+ACCESS = {
+    blp: {
+        "index": PUBLIC,
+        "show": PUBLIC,
+        "download": PUBLIC,
+        "create": "sequence.create",
+        "change": "sequence.change",
+        "submit": "sequence.submit",
+        "review": "sequence.review",
+        "publish": "sequence.publish",
+        "withdraw": "sequence.withdraw",
+    }
+}
+
+MEDIA_TYPE = "text/plain; charset=utf-8"
+
+
+@blp.get("")
+@blp.arguments(schemas.SequenceList, location="query")
+@blp.response(200, schemas.SequenceRow(many=True))
+@blp.alt_response(400, schema=Problem)
+def index(arguments: dict[str, Any]) -> Response:
+    """List the sequences that the caller may see, never their bases."""
+    query = queries.listed_sequences(current_actor(), **{name: arguments[name] for name in schemas.FILTERS})
+    query = sorted_by(query, arguments["sort"], queries.LIST_COLUMNS, "-changed_at", queries.LIST_TIE)
+    return answer_page(page_of(query, arguments["page"], arguments["page_size"]))
+
+
+@blp.post("")
+@once
+@blp.arguments(schemas.SequenceUploadFile, location="files")
+@blp.arguments(schemas.SequenceUploadIn, location="form")
+@blp.response(201, schemas.SequenceUploadOut)
+@blp.alt_response(400, schema=Problem)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(413, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+def create(_files: dict[str, Any], form: dict[str, Any]) -> Response:
+    """Upload a GenBank, EMBL or FASTA file: each of its records becomes a draft, or none does."""
+    actor = current_actor()
+    form.pop("sha256")  # compared while the file was received
+    with receive(allowed=commands.SEQUENCE_KINDS, limit_bytes=commands.MAX_UPLOAD_BYTES) as upload:
+        records = read_records(upload.path, upload.kind)
+        with transaction():
+            made = commands.upload_sequences(
+                actor,
+                records,
+                file_name=upload.name,
+                file_kind=upload.kind,
+                keep_file=lambda: keep_upload(upload),
+                details=commands.Details(**form),
+            )
+    answer = record_of(actor, made[0])
+    answer["records"] = [record_of(actor, sequence) for sequence in made]
+    response = answer_record(answer, made[0].row_version, 201)
+    response.headers["Location"] = url_for("api_sequences.show", accession=made[0].accession)
+    return response
+
+
+@blp.get("/<accession>")
+@blp.response(200, schemas.SequenceOut)
+@blp.alt_response(404, schema=Problem)
+def show(accession: str) -> Response:
+    """Show a record: what is known of it and its features, never its bases."""
+    actor = current_actor()
+    sequence = queries.find_sequence(actor, accession)
+    return answer_record(record_of(actor, sequence), sequence.row_version)
+
+
+@blp.patch("/<accession>")
+@blp.arguments(schemas.SequenceChangeIn)
+@blp.response(200, schemas.SequenceOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+@blp.alt_response(428, schema=Problem)
+def change(changes: dict[str, Any], accession: str) -> Response:
+    """Change what is said of a draft or returned record; If-Match names the version that was read."""
+    actor = current_actor()
+    version = expected_version()
+    with transaction():
+        sequence = commands.change_sequence(actor, accession, changes, expected_version=version)
+    return answer_record(record_of(actor, sequence), sequence.row_version)
+
+
+@blp.post("/<accession>/submission")
+@blp.response(200, schemas.SequenceOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+def submit(accession: str) -> Response:
+    """Hand a draft to the reviewers; a manager of its laboratory does."""
+    actor = current_actor()
+    with transaction():
+        sequence = commands.submit_sequence(actor, accession)
+    return answer_record(record_of(actor, sequence), sequence.row_version)
+
+
+@blp.post("/<accession>/review")
+@blp.arguments(schemas.SequenceReviewIn)
+@blp.response(200, schemas.SequenceOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+def review(decision: dict[str, Any], accession: str) -> Response:
+    """Take a submitted record into review (``claim``) or send it back with a reason (``return``)."""
+    actor = current_actor()
+    with transaction():
+        if decision["decision"] == "return":
+            sequence = commands.return_sequence(actor, accession, decision["reason"])
+        else:
+            sequence = commands.claim_sequence(actor, accession)
+    return answer_record(record_of(actor, sequence), sequence.row_version)
+
+
+@blp.post("/<accession>/publication")
+@blp.response(200, schemas.SequenceOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+def publish(accession: str) -> Response:
+    """Publish a record that waits for review; never by who made or submitted it."""
+    actor = current_actor()
+    with transaction():
+        sequence = commands.publish_sequence(actor, accession)
+    return answer_record(record_of(actor, sequence), sequence.row_version)
+
+
+@blp.post("/<accession>/withdrawal")
+@blp.arguments(schemas.SequenceReasonIn)
+@blp.response(200, schemas.SequenceOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+def withdraw(given: dict[str, Any], accession: str) -> Response:
+    """Mark a record as no longer to be used, with the reason."""
+    actor = current_actor()
+    with transaction():
+        sequence = commands.withdraw_sequence(actor, accession, given["reason"])
+    return answer_record(record_of(actor, sequence), sequence.row_version)
+
+
+@blp.get("/<accession>/download")
+@blp.arguments(schemas.SequenceDownloadArguments, location="query")
+@blp.response(200, {"type": "string"}, content_type="text/plain")
+@blp.alt_response(400, schema=Problem)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+def download(arguments: dict[str, Any], accession: str) -> Response:
+    """Download a record as GenBank, FASTA or EMBL."""
+    actor = current_actor()
+    sequence = queries.find_sequence(actor, accession)
+    if arguments["version"] != 1:
+        raise NotFound(_("A sequence has one version only; a new one has an accession of its own."))
+    form = arguments["format"]
+    content = queries.sequence_file(actor, sequence, form)
+    item = Item("sequence", sequence.id, sequence.accession, "1", form.value, sequence.laboratory_id)
+    return deliver(
+        item,
+        content,
+        name=queries.download_name(sequence, form),
+        media_type=MEDIA_TYPE,
+        modified_at=sequence.changed_at,
+    )
+
+
+def record_of(actor: Actor, sequence: ReferenceSequence) -> dict[str, Any]:
+    """Return a record as this caller may see it; the uploaded file is its laboratory's to know of."""
+    is_open = queries.may_see_bases(actor, sequence)
+    is_own = can(actor, "sequence.change", sequence)
+    return {
+        "accession": sequence.accession,
+        "title": sequence.title,
+        "organism": sequence.organism,
+        "topology": sequence.topology,
+        "molecule_type": sequence.molecule_type,
+        "length_bp": sequence.length_bp,
+        "digest": sequence.digest if is_open else None,
+        "source_accession": sequence.source_accession,
+        "version": sequence.version,
+        "state": sequence.state,
+        "visibility": sequence.visibility,
+        "laboratory": sequence.laboratory.code,
+        "lmo": sequence.lmo.slug if sequence.lmo else None,
+        "event": sequence.lmo.event if sequence.lmo else None,
+        "element": sequence.element.name if sequence.element else None,
+        "published_at": sequence.published_at,
+        "changed_at": sequence.changed_at,
+        "name": sequence.name,
+        "description": sequence.description,
+        "note": sequence.note,
+        "licence": sequence.licence,
+        "reason": sequence.reason,
+        "warnings": [str(shown_message(stored)) for stored in sequence.warnings],
+        "bases_open": is_open,
+        "features": [
+            {
+                "kind": feature.kind,
+                "start": feature.start_bp,
+                "end": feature.end_bp,
+                "strand": feature.strand,
+                "label": feature.label,
+                "location": feature.location,
+            }
+            for feature in queries.features_of(actor, sequence)
+        ],
+        "same_bases": [twin.accession for twin in queries.twins(actor, sequence)],
+        "created_at": sequence.created_at,
+        "submitted_at": sequence.submitted_at,
+        "withdrawn_at": sequence.withdrawn_at,
+        "file_name": sequence.file_name if is_own and is_open else None,
+        "file_kind": sequence.file_kind if is_own and is_open else None,
+        "file_sha256": sequence.file_sha256 if is_own and is_open else None,
+    }

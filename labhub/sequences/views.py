@@ -1,0 +1,321 @@
+"""Pages of reference sequences."""
+
+from typing import Any
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from marshmallow import ValidationError
+
+from labhub.accounts import queries as account_queries
+from labhub.accounts.policy import can, may_ever
+from labhub.db import transaction
+from labhub.errors import Conflict, Invalid, NotFound, Refusal, StaleEdit, TooLarge
+from labhub.i18n import _
+from labhub.sequences import commands, queries, schemas
+from labhub.sequences.formats import read_records
+from labhub.sequences.models import (
+    STATE_NAMES,
+    TOPOLOGY_NAMES,
+    VISIBILITY_NAMES,
+    VISIBILITY_TEXTS,
+    ReferenceSequence,
+    Visibility,
+)
+from labhub.sequences.records import FORMAT_NAMES, shown_message
+from labhub.web.access import PUBLIC
+from labhub.web.api import expected_version, page_of, sorted_by
+from labhub.web.auth import current_actor
+from labhub.web.errors import flat_messages
+from labhub.web.forms import load_form
+from labhub.web.once import once
+from labhub.web.uploads import keep_upload, receive
+
+bp = Blueprint("sequences", __name__)
+
+ACCESS = {
+    "index": PUBLIC,
+    "show": PUBLIC,
+    "upload": "sequence.create",
+    "submit_upload": "sequence.create",
+    "edit": "sequence.change",
+    "submit_edit": "sequence.change",
+    "submit": "sequence.submit",
+    "claim": "sequence.review",
+    "send_back": "sequence.review",
+    "publish": "sequence.publish",
+    "withdraw": "sequence.withdraw",
+}
+
+SHOWN_FEATURES = 300
+
+
+def _names(table: dict[Any, str]) -> list[tuple[str, Any]]:
+    return [(key.value, _(text)) for key, text in table.items()]
+
+
+@bp.get("/sequences")
+def index() -> ResponseReturnValue:
+    """List the sequences that the reader may see, filtered and sorted."""
+    arguments = request.args.to_dict()
+    try:
+        given = schemas.SequenceList().load({name: value for name, value in arguments.items() if value})
+    except ValidationError as error:
+        raise Refusal(
+            _("This list does not know such a filter."), errors=flat_messages(error.messages)
+        ) from error
+    actor = current_actor()
+    query = queries.listed_sequences(actor, **{name: given[name] for name in schemas.FILTERS})
+    query = sorted_by(query, given["sort"], queries.LIST_COLUMNS, "-changed_at", queries.LIST_TIE)
+    return render_template(
+        "sequences/index.html",
+        page=page_of(query, given["page"], given["page_size"]),
+        filters=arguments,
+        sort=given["sort"] or "-changed_at",
+        states=_names(STATE_NAMES),
+        visibilities=_names(VISIBILITY_NAMES),
+        topologies=_names(TOPOLOGY_NAMES),
+        state_names=STATE_NAMES,
+        visibility_names=VISIBILITY_NAMES,
+        topology_names=TOPOLOGY_NAMES,
+        may_upload=may_ever(actor, "sequence.create"),
+        sees_more=actor.user_id is not None,
+    )
+
+
+@bp.get("/sequences/<accession>")
+def show(accession: str) -> ResponseReturnValue:
+    """Show a record: what is known of it, its features, and the ends of its bases."""
+    sequence = queries.find_sequence(current_actor(), accession)
+    if sequence.accession != accession:
+        return redirect(url_for("sequences.show", accession=sequence.accession), 302)
+    return _page(sequence)
+
+
+def _page(sequence: ReferenceSequence, refusal: Refusal | None = None) -> ResponseReturnValue:
+    actor = current_actor()
+    features = queries.features_of(actor, sequence)
+    first, last = queries.ends_of(actor, sequence)
+    page = render_template(
+        "sequences/show.html",
+        sequence=sequence,
+        features=features[:SHOWN_FEATURES],
+        feature_count=len(features),
+        first=first,
+        last=last,
+        twins=queries.twins(actor, sequence),
+        warnings=[shown_message(stored) for stored in sequence.warnings],
+        bases_open=queries.may_see_bases(actor, sequence),
+        formats=FORMAT_NAMES,
+        lmo_address=_lmo_address(sequence),
+        state_name=_(STATE_NAMES[sequence.state]),
+        visibility_name=_(VISIBILITY_NAMES[sequence.visibility]),
+        visibility_text=_(VISIBILITY_TEXTS[sequence.visibility]),
+        topology_name=_(TOPOLOGY_NAMES[sequence.topology]),
+        is_own=can(actor, "sequence.change", sequence),
+        waits=sequence.state in commands.BY_REVIEW,
+        may_submit=can(actor, "sequence.submit", sequence) and sequence.visibility is not Visibility.SEALED,
+        may_withdraw=can(actor, "sequence.withdraw", sequence)
+        and sequence.withdrawn_at is None
+        and (sequence.published_at is not None or can(actor, "sequence.submit", sequence)),
+        message=refusal.message if refusal else "",
+        errors=refusal.errors if refusal else {},
+        form=request.form,
+    )
+    return page, refusal.status if refusal else 200
+
+
+def _lmo_address(sequence: ReferenceSequence) -> str:
+    if sequence.lmo is None or "lmos.show" not in current_app.view_functions:
+        return ""
+    return url_for("lmos.show", ident=sequence.lmo.slug)
+
+
+@bp.get("/sequences/upload")
+def upload() -> ResponseReturnValue:
+    """Show the upload form."""
+    return _upload_form({}, None)
+
+
+def _upload_form(form: Any, refusal: Refusal | None) -> ResponseReturnValue:
+    actor = current_actor()
+    page = render_template(
+        "sequences/upload.html",
+        form=form,
+        laboratories=[(row.code, row.name) for row in account_queries.own_laboratories(actor)],
+        **_choices(),
+        limit_mib=commands.MAX_UPLOAD_BYTES >> 20,
+        most_records=commands.MAX_UPLOAD_RECORDS,
+        message=refusal.message if refusal else "",
+        errors=refusal.errors if refusal else {},
+    )
+    return page, refusal.status if refusal else 200
+
+
+def _choices() -> dict[str, Any]:
+    return {
+        "visibilities": [
+            (each.value, _(VISIBILITY_NAMES[each]), _(VISIBILITY_TEXTS[each])) for each in Visibility
+        ],
+        "topologies": _names(TOPOLOGY_NAMES),
+        "lmos": queries.lmo_choices(),
+        "elements": queries.element_choices(),
+    }
+
+
+@bp.post("/sequences/upload")
+@once
+def submit_upload() -> ResponseReturnValue:
+    """Store the records of a file as drafts."""
+    try:
+        form = load_form(schemas.SequenceUploadIn())
+        form.pop("sha256")  # compared while the file was received
+        with receive(allowed=commands.SEQUENCE_KINDS, limit_bytes=commands.MAX_UPLOAD_BYTES) as upload:
+            records = read_records(upload.path, upload.kind)
+            with transaction():
+                made = commands.upload_sequences(
+                    current_actor(),
+                    records,
+                    file_name=upload.name,
+                    file_kind=upload.kind,
+                    keep_file=lambda: keep_upload(upload),
+                    details=commands.Details(**form),
+                )
+    except (Invalid, Conflict, TooLarge, NotFound) as refusal:
+        return _upload_form(request.form, refusal)
+    flash(str(commands.summary_of(made)))
+    if len(made) == 1:
+        return redirect(url_for("sequences.show", accession=made[0].accession), 303)
+    return redirect(url_for("sequences.index", sort="-accession", state="draft"), 303)
+
+
+@bp.get("/sequences/<accession>/edit")
+def edit(accession: str) -> ResponseReturnValue:
+    """Show the form that changes a draft."""
+    sequence = _editable(accession)
+    form = {
+        "title": sequence.title,
+        "description": sequence.description,
+        "organism": sequence.organism,
+        "topology": sequence.topology.value,
+        "visibility": sequence.visibility.value,
+        "lmo": (sequence.lmo.unique_identifier or sequence.lmo.event) if sequence.lmo else "",
+        "element": sequence.element.name if sequence.element else "",
+        "note": sequence.note,
+        "licence": sequence.licence,
+    }
+    return _edit_form(sequence, form, sequence.row_version, None)
+
+
+def _editable(accession: str) -> ReferenceSequence:
+    sequence = queries.find_sequence(current_actor(), accession)
+    if not can(current_actor(), "sequence.change", sequence) or not sequence.is_editable:
+        raise Conflict(
+            _("Only a draft or returned record can be changed. Upload a new record to replace this one.")
+        )
+    return sequence
+
+
+def _edit_form(
+    sequence: ReferenceSequence, form: Any, row_version: object, refusal: Refusal | None
+) -> ResponseReturnValue:
+    page = render_template(
+        "sequences/edit.html",
+        sequence=sequence,
+        form=form,
+        row_version=row_version,
+        **_choices(),
+        message=refusal.message if refusal else "",
+        errors=refusal.errors if refusal else {},
+    )
+    return page, refusal.status if refusal else 200
+
+
+@bp.post("/sequences/<accession>/edit")
+def submit_edit(accession: str) -> ResponseReturnValue:
+    """Change a draft; an empty field is emptied."""
+    actor = current_actor()
+    try:
+        given = load_form(schemas.SequenceChangeIn())
+        for name in ("title", "description", "organism", "lmo", "element", "note", "licence"):
+            given.setdefault(name, "")
+        with transaction():
+            commands.change_sequence(actor, accession, given, expected_version=expected_version())
+    except (Invalid, Conflict, StaleEdit) as refusal:
+        sequence = queries.find_sequence(actor, accession)
+        return _edit_form(sequence, request.form, request.form.get("row_version", ""), refusal)
+    flash(str(_("The changes are stored.")))
+    return redirect(url_for("sequences.show", accession=accession), 303)
+
+
+@bp.post("/sequences/<accession>/submission")
+def submit(accession: str) -> ResponseReturnValue:
+    """Hand a draft to the reviewers."""
+    try:
+        load_form(schemas.SequenceNothingIn())
+        with transaction():
+            commands.submit_sequence(current_actor(), accession)
+    except (Invalid, Conflict) as refusal:
+        return _refused(accession, refusal)
+    return _done(accession, str(_("The record is submitted; the reviewers have been told.")))
+
+
+@bp.post("/sequences/<accession>/claim")
+def claim(accession: str) -> ResponseReturnValue:
+    """Take a record into review."""
+    try:
+        load_form(schemas.SequenceNothingIn())
+        with transaction():
+            commands.claim_sequence(current_actor(), accession)
+    except (Invalid, Conflict) as refusal:
+        return _refused(accession, refusal)
+    return _done(accession, str(_("The record is in review by you.")))
+
+
+@bp.post("/sequences/<accession>/return")
+def send_back(accession: str) -> ResponseReturnValue:
+    """Return a record to its laboratory, with the reason."""
+    try:
+        reason = load_form(schemas.SequenceReasonIn())["reason"]
+        with transaction():
+            commands.return_sequence(current_actor(), accession, reason)
+    except (Invalid, Conflict) as refusal:
+        return _refused(accession, refusal)
+    return _done(accession, str(_("The record is returned; its laboratory has been told.")))
+
+
+@bp.post("/sequences/<accession>/publication")
+def publish(accession: str) -> ResponseReturnValue:
+    """Publish a record that waits for review."""
+    try:
+        load_form(schemas.SequenceNothingIn())
+        with transaction():
+            commands.publish_sequence(current_actor(), accession)
+    except (Invalid, Conflict) as refusal:
+        return _refused(accession, refusal)
+    return _done(accession, str(_("The record is published.")))
+
+
+@bp.post("/sequences/<accession>/withdrawal")
+def withdraw(accession: str) -> ResponseReturnValue:
+    """Withdraw a record, with the reason."""
+    try:
+        reason = load_form(schemas.SequenceReasonIn())["reason"]
+        with transaction():
+            commands.withdraw_sequence(current_actor(), accession, reason)
+    except (Invalid, Conflict) as refusal:
+        return _refused(accession, refusal)
+    return _done(accession, str(_("The record is withdrawn.")))
+
+
+def _refused(accession: str, refusal: Refusal) -> ResponseReturnValue:
+    return _page(queries.find_sequence(current_actor(), accession), refusal)
+
+
+def _done(accession: str, text: str) -> ResponseReturnValue:
+    """Go back to the record, or to the list when it is no longer for this person to see."""
+    flash(text)
+    try:
+        queries.find_sequence(current_actor(), accession)
+    except NotFound:
+        return redirect(url_for("sequences.index"), 303)
+    return redirect(url_for("sequences.show", accession=accession), 303)
