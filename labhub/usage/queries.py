@@ -13,6 +13,21 @@ from labhub.usage.models import UsageEvent
 
 ROWS_AT_A_TIME = 5_000
 COUNTED_COLUMNS = tuple(getattr(UsageEvent, name) for name in Use._fields)
+LEDGER_COLUMNS: list[Any] = [
+    UsageEvent.id,
+    UsageEvent.at,
+    UsageEvent.item_kind,
+    UsageEvent.item_code,
+    UsageEvent.item_version,
+    UsageEvent.file,
+    UsageEvent.status,
+    UsageEvent.access,
+    UsageEvent.agent_class,
+    UsageEvent.robot_list,
+    UsageEvent.party_id,
+    UsageEvent.user_id.is_not(None).label("has_account"),
+]
+"""What may be shown of a row: nothing that tells who asked but the Party."""
 
 
 def uses(
@@ -82,21 +97,8 @@ def first_use() -> datetime | None:
 def ledger_rows(
     since: datetime | None, until: datetime | None, kinds: Iterable[str] | None = None
 ) -> Select[Any]:
-    """Select the rows of a period (``until`` is outside), without anything that tells who but the Party."""
-    query: Select[Any] = select(
-        UsageEvent.id,
-        UsageEvent.at,
-        UsageEvent.item_kind,
-        UsageEvent.item_code,
-        UsageEvent.item_version,
-        UsageEvent.file,
-        UsageEvent.status,
-        UsageEvent.access,
-        UsageEvent.agent_class,
-        UsageEvent.robot_list,
-        UsageEvent.party_id,
-        UsageEvent.user_id.is_not(None).label("has_account"),
-    ).where(*_between(since, None))
+    """Select the rows of a period (``until`` is outside) as they may be shown."""
+    query: Select[Any] = select(*LEDGER_COLUMNS).where(*_between(since, None))
     if until is not None:
         query = query.where(UsageEvent.at < until)
     if kinds is not None:
