@@ -10,7 +10,8 @@ from flask.json.provider import JSONProvider
 from webargs import core
 from webargs.flaskparser import FlaskParser, is_json_request
 
-from labhub.i18n import Message
+from labhub.errors import TooLarge
+from labhub.i18n import Message, _
 
 DEEPEST = 32
 LARGEST_BODY_BYTES = 1 << 20
@@ -90,6 +91,8 @@ class StrictParser(FlaskParser):
     def _raw_load_json(self, req: Request) -> Any:
         if not is_json_request(req):
             return core.missing
+        if (req.content_length or 0) > LARGEST_BODY_BYTES:
+            raise TooLarge(_("A JSON body may have at most %(limit)s bytes.", limit=LARGEST_BODY_BYTES))
         try:
             return loads(req.get_data(cache=True))
         except (ValueError, RecursionError) as error:

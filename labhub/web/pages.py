@@ -26,14 +26,18 @@ ACCESS = {
     "robots_txt": PUBLIC,
 }
 
-NAVIGATION: list[tuple[str, str, str | None]] = []
+NAVIGATION: tuple[tuple[str, str, str | None], ...] = (
+    ("methods.index", N_("Methods"), None),
+    ("sequences.index", N_("Sequences"), None),
+    ("lmos.index", N_("LMOs"), None),
+    ("samples.index", N_("Cases"), "case.list"),
+    ("forum.index", N_("Discussions"), None),
+    ("indicators.index", N_("Indicators"), None),
+    ("accounts.laboratories", N_("Laboratories"), None),
+    ("accounts.nominations", N_("Nominations"), "join.read"),
+    ("accounts.people", N_("People"), "user.list"),
+)
 """Entries of the main navigation: endpoint, title, and the action that it needs (or nothing)."""
-
-
-def navigate(endpoint: str, title: str, action: str | None = None) -> None:
-    """Add an entry to the main navigation, in the order of the calls."""
-    if (endpoint, title, action) not in NAVIGATION:
-        NAVIGATION.append((endpoint, title, action))
 
 
 def init_pages(app: Flask) -> None:
