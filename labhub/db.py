@@ -58,8 +58,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def text_enum(kind: type[StrEnum]) -> Enum:
-    """Return a column type that stores the values of ``kind`` as text, checked by the database."""
+def text_enum(kind: type[StrEnum], name: str = "") -> Enum:
+    """Return a column type that stores the values of ``kind`` as text, checked by the database.
+
+    ``name`` tells the checks of a table apart that has several columns of one kind.
+    """
     return Enum(
         kind,
         values_callable=lambda members: [member.value for member in members],
@@ -67,7 +70,7 @@ def text_enum(kind: type[StrEnum]) -> Enum:
         create_constraint=True,
         validate_strings=True,
         length=40,
-        name=_snake(kind.__name__),
+        name=name or _snake(kind.__name__),
     )
 
 
