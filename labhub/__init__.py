@@ -15,9 +15,16 @@ from labhub.accounts import models as accounts_models
 from labhub.accounts import views as accounts_views
 from labhub.config import PROJECT_FOLDER, Config, load
 from labhub.db import Model, db, engine_options, prepare_engine
+from labhub.forum import api as forum_api
+from labhub.forum import views as forum_views
 from labhub.i18n import current_language, translations
+from labhub.indicators import api as indicators_api
+from labhub.indicators import views as indicators_views
 from labhub.jobs import make_jobs
+from labhub.lmos import api as lmos_api
+from labhub.lmos import views as lmos_views
 from labhub.mail import postman_for
+from labhub.samples import api as samples_api
 from labhub.sequences import api as sequences_api
 from labhub.sequences import views as sequences_views
 from labhub.storage import Incoming, store_for
@@ -33,8 +40,8 @@ __all__ = ["accounts_models", "audit", "create_app", "outbox", "storage"]
 
 alembic = Alembic(metadatas=Model.metadata)
 
-API_BLUEPRINTS = (accounts_api, sequences_api)
-PAGE_BLUEPRINTS = (pages, accounts_views, sequences_views)
+API_BLUEPRINTS = (accounts_api, lmos_api, sequences_api, samples_api, indicators_api, forum_api)
+PAGE_BLUEPRINTS = (pages, accounts_views, lmos_views, sequences_views, indicators_views, forum_views)
 
 
 def create_app(config: Config | None = None) -> Flask:

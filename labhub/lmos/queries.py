@@ -67,6 +67,21 @@ def match_element(text: str) -> Element | None:
     return found[0] if len(found) == 1 else None
 
 
+def stacks_of(lmo: Lmo) -> list[Mapping[Any, Any]]:
+    """Return the stacks in the register that name an LMO as a parent, by event."""
+    keys = {name_key(lmo.event)} | ({lmo.identifier_key} if lmo.identifier_key else set())
+    rows = db.session.execute(
+        select(Lmo.slug, Lmo.event, Lmo.unique_identifier, Lmo.parents)
+        .where(Lmo.is_stack, Lmo.id != lmo.id)
+        .order_by(Lmo.event_key)
+    ).mappings()
+    return [
+        row
+        for row in rows
+        if any(name_key(name) in keys or unique_identifier.key(name) in keys for name in row["parents"])
+    ]
+
+
 def register() -> list[str]:
     """Return every unique identifier of the hub in canonical spelling."""
     return [
@@ -87,7 +102,7 @@ def warnings(lmo: Lmo) -> list[Text]:
 
 # Lists ----------------------------------------------------------------------------------------
 
-LMO_SORT = {
+LMO_SORT: dict[str, Any] = {
     "event": Lmo.event_key,
     "unique_identifier": func.coalesce(Lmo.unique_identifier, ""),
     "taxon": func.coalesce(Lmo.taxon_scientific, ""),
@@ -108,8 +123,10 @@ _LIST_COLUMNS: tuple[Any, ...] = (
     Lmo.verified,
 )
 
-ELEMENT_SORT = {"name": Element.name_key, "kind": Element.kind}
+ELEMENT_SORT: dict[str, Any] = {"name": Element.name_key, "kind": Element.kind}
 """What the list of elements can be sorted by."""
+
+ELEMENT_TIE = Element.id
 
 
 def visible_lmos(
