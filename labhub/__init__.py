@@ -24,6 +24,7 @@ from labhub.jobs import make_jobs
 from labhub.lmos import api as lmos_api
 from labhub.lmos import views as lmos_views
 from labhub.mail import postman_for
+from labhub.methods import api as methods_api
 from labhub.samples import api as samples_api
 from labhub.sequences import api as sequences_api
 from labhub.sequences import views as sequences_views
@@ -40,7 +41,7 @@ __all__ = ["accounts_models", "audit", "create_app", "outbox", "storage"]
 
 alembic = Alembic(metadatas=Model.metadata)
 
-API_BLUEPRINTS = (accounts_api, lmos_api, sequences_api, samples_api, indicators_api, forum_api)
+API_BLUEPRINTS = (accounts_api, lmos_api, sequences_api, methods_api, samples_api, indicators_api, forum_api)
 PAGE_BLUEPRINTS = (pages, accounts_views, lmos_views, sequences_views, indicators_views, forum_views)
 
 

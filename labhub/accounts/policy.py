@@ -55,10 +55,11 @@ def own_laboratory_analyst(actor: Actor, grant: Grant, subject: Any) -> bool:
 
 
 def not_own_submission(actor: Actor, grant: Grant, subject: Any) -> bool:
-    """A second person: neither who submitted the record nor its author."""
+    """A second person: neither who submitted the record nor anybody who wrote on it."""
     return actor.user_id is not None and actor.user_id not in (
         getattr(subject, "submitted_by_id", None),
         getattr(subject, "created_by_id", None),
+        *(getattr(subject, "editor_ids", None) or ()),
     )
 
 
@@ -117,13 +118,20 @@ RULES: dict[str, dict[Role, Condition]] = {
     "method.submit": {R.MANAGER: own_laboratory},
     "method.review": {R.REVIEWER: not_own_submission, R.SECRETARIAT: not_own_submission},
     "method.publish": {R.REVIEWER: not_own_submission, R.SECRETARIAT: not_own_submission},
-    "method.withdraw": {R.REVIEWER: not_own_submission, R.SECRETARIAT: not_own_submission},
+    "method.withdraw": {
+        R.MANAGER: own_laboratory,
+        R.REVIEWER: not_own_submission,
+        R.SECRETARIAT: not_own_submission,
+    },
     # cases
     "case.list": {R.ANALYST: always, R.MANAGER: always, R.FOCAL_POINT: always},
     "case.create": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory, R.FOCAL_POINT: own_party},
     "case.change": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory, R.FOCAL_POINT: own_party},
+    "case.assign": {R.FOCAL_POINT: own_party},
+    "case.notify": {R.FOCAL_POINT: own_party},
     "sample.create": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory, R.FOCAL_POINT: own_party},
     "sample.change": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory, R.FOCAL_POINT: own_party},
+    "sample.receive": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory},
     "custody.add": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory, R.FOCAL_POINT: own_party},
     "analysis.create": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory},
     # discussions
@@ -134,6 +142,7 @@ RULES: dict[str, dict[Role, Condition]] = {
     "post.create": {R.PARTICIPANT: always, R.MODERATOR: own_discussion, R.SECRETARIAT: always},
     "post.moderate": {R.MODERATOR: own_discussion, R.SECRETARIAT: always},
     # counts
+    "indicator.by-party": {R.FOCAL_POINT: own_party, R.SECRETARIAT: always},
     "indicator.records": {R.SECRETARIAT: always},
     "usage.read": {R.SECRETARIAT: always},
 }

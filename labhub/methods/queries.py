@@ -1,28 +1,522 @@
 """Everything that reads methods; ``visible_methods`` and ``visible_versions`` are the only reading rules."""
 
-from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
 
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, true
+from sqlalchemy.orm import aliased, contains_eager, selectinload
+
+from labhub import audit
+from labhub.accounts.actor import Actor, Role
+from labhub.accounts.models import Laboratory
 from labhub.db import db
 from labhub.errors import NotFound
 from labhub.i18n import _
-from labhub.methods.models import PUBLIC_STATES, DetectionMethod, MethodState, MethodVersion
+from labhub.lmos import unique_identifier
+from labhub.lmos.models import Element, Lmo, LmoName
+from labhub.lmos.queries import match_element, match_lmo
+from labhub.methods import exchange
+from labhub.methods.exchange import CODE_SHAPE, CONTENT, Content, plain_number
+from labhub.methods.models import (
+    OPEN_STATES,
+    PUBLIC_STATES,
+    REVIEW_STATES,
+    DetectionMethod,
+    MethodFile,
+    MethodOrigin,
+    MethodState,
+    MethodTarget,
+    MethodVersion,
+    Oligo,
+    Specificity,
+    TargetKind,
+    Technique,
+)
+from labhub.names import name_key
+from labhub.sequences.oligos import reverse_complement
+
+LARGEST_NUMBER = 1 << 31
+
+# Who sees what -------------------------------------------------------------------------------
+
+
+def visible_versions(actor: Actor | None) -> Select[MethodVersion]:
+    """Select versions that ``actor`` may see, joined with their method.
+
+    Everybody: what was published. A laboratory: its own. Reviewers and the Secretariat: also what
+    waits for review, not drafts.
+    """
+    return (
+        select(MethodVersion)
+        .join(MethodVersion.method)
+        .where(_may_see(actor))
+        .options(contains_eager(MethodVersion.method))
+    )
+
+
+def visible_methods(actor: Actor | None) -> Select[DetectionMethod]:
+    """Select methods with at least one version that ``actor`` may see."""
+    seen = (
+        select(MethodVersion.id)
+        .where(MethodVersion.method_id == DetectionMethod.id, _may_see(actor))
+        .correlate(DetectionMethod)
+    )
+    return select(DetectionMethod).where(exists(seen))
+
+
+def _may_see(actor: Actor | None) -> ColumnElement[bool]:
+    if actor is not None and actor.operator:
+        return true()
+    ways: list[ColumnElement[bool]] = [MethodVersion.state.in_(PUBLIC_STATES)]
+    if actor is not None and actor.laboratory_ids:
+        ways.append(DetectionMethod.laboratory_id.in_(actor.laboratory_ids))
+    if actor is not None and (actor.has(Role.REVIEWER) or actor.has(Role.SECRETARIAT)):
+        ways.append(MethodVersion.state.in_(REVIEW_STATES))
+    return or_(*ways)
+
+
+def _has_code(code: str) -> ColumnElement[bool]:
+    key = code.casefold()
+    return or_(DetectionMethod.code_key == key, DetectionMethod.hub_key == key)
+
+
+def _no_method(code: str) -> NotFound:
+    return NotFound(_("There is no method %(code)s.", code=code[:60]))
+
+
+def whole_version() -> tuple[Any, ...]:
+    """Return the options that load a version with its parts."""
+    return (
+        selectinload(MethodVersion.oligos),
+        selectinload(MethodVersion.targets).options(
+            selectinload(MethodTarget.lmo), selectinload(MethodTarget.element)
+        ),
+        selectinload(MethodVersion.sources),
+        selectinload(MethodVersion.files),
+        selectinload(MethodVersion.validation),
+    )
+
+
+def find_method(actor: Actor | None, code: str) -> DetectionMethod:
+    """Return a method by its code, or by the code that the hub gave it first, whatever the case."""
+    method = None
+    if CODE_SHAPE.fullmatch(code):
+        method = db.session.scalar(visible_methods(actor).where(_has_code(code)))
+    if method is None:
+        raise _no_method(code)
+    return method
+
+
+def versions_of(actor: Actor | None, code: str) -> list[MethodVersion]:
+    """Return the versions of a method that the actor may see, newest first."""
+    if not CODE_SHAPE.fullmatch(code):
+        raise _no_method(code)
+    versions = db.session.scalars(
+        visible_versions(actor)
+        .where(_has_code(code))
+        .order_by(MethodVersion.number.desc())
+        .options(*whole_version())
+    ).all()
+    if not versions:
+        raise _no_method(code)
+    return list(versions)
+
+
+def find_version(actor: Actor | None, code: str, number: int | None = None) -> MethodVersion:
+    """Return a version by its number; without one the published version, else the newest one seen."""
+    versions = versions_of(actor, code)
+    if number is not None:
+        found = next((version for version in versions if version.number == number), None)
+        if found is None:
+            raise NotFound(
+                _("There is no version %(number)s of method %(code)s.", number=number, code=code[:60])
+            )
+        return found
+    return next((version for version in versions if version.state is MethodState.PUBLISHED), versions[0])
 
 
 def find_published_version(code: str, number: int | None = None) -> MethodVersion:
     """Return a published version: the latest, or by its number also a superseded or withdrawn one."""
-    key = code.strip().casefold()
-    query = (
-        select(MethodVersion)
-        .join(MethodVersion.method)
-        .where((DetectionMethod.code_key == key) | (DetectionMethod.hub_key == key))
-        .options(joinedload(MethodVersion.method))
-    )
+    if not CODE_SHAPE.fullmatch(code) or (number is not None and not 0 < number < LARGEST_NUMBER):
+        raise NotFound(_("There is no published method %(code)s.", code=code[:60]))
+    query = visible_versions(None).where(_has_code(code))
     if number is None:
         query = query.where(MethodVersion.state == MethodState.PUBLISHED)
     else:
-        query = query.where(MethodVersion.number == number, MethodVersion.state.in_(PUBLIC_STATES))
+        query = query.where(MethodVersion.number == number)
     version = db.session.scalar(query)
     if version is None:
-        raise NotFound(_("There is no published method %(code)s.", code=code))
+        raise NotFound(_("There is no published method %(code)s.", code=code[:60]))
     return version
+
+
+def find_file(actor: Actor | None, code: str, file_id: int) -> MethodFile:
+    """Return a file of a version that the actor may see."""
+    for version in versions_of(actor, code):
+        for file in version.files:
+            if file.id == file_id:
+                return file
+    raise NotFound(_("There is no file %(number)s of method %(code)s.", number=file_id, code=code[:60]))
+
+
+def published_code_exists(code: str, *, but: int | None = None) -> bool:
+    """Say whether a method has been published under this code; drafts never have a code of their own."""
+    query = select(DetectionMethod.id).where(DetectionMethod.code_key == code.casefold())
+    if but is not None:
+        query = query.where(DetectionMethod.id != but)
+    return db.session.scalar(query) is not None
+
+
+def review_queue(actor: Actor | None) -> list[MethodVersion]:
+    """Return what waits for review, longest waiting first."""
+    query = visible_versions(actor).where(MethodVersion.state.in_(REVIEW_STATES))
+    return list(
+        db.session.scalars(
+            query.order_by(MethodVersion.submitted_at, MethodVersion.id).options(
+                selectinload(MethodVersion.submitted_by), selectinload(MethodVersion.reviewer)
+            )
+        )
+    )
+
+
+# Lists ---------------------------------------------------------------------------------------
+
+LIST_COLUMNS: dict[str, Any] = {
+    "code": DetectionMethod.code,
+    "version": MethodVersion.number,
+    "state": MethodVersion.state,
+    "title": MethodVersion.title,
+    "specificity": MethodVersion.specificity,
+    "technique": MethodVersion.technique,
+    "quantitative": MethodVersion.quantitative,
+    "target": MethodVersion.target,
+    "taxon_scientific": MethodVersion.taxon_scientific,
+    "taxon_common": MethodVersion.taxon_common,
+    "amplicon_bp": MethodVersion.amplicon_bp,
+    "origin": DetectionMethod.origin,
+    "verified": MethodVersion.verified,
+    "laboratory": Laboratory.code,
+    "published_at": MethodVersion.published_at,
+}
+SORTS: dict[str, Any] = {
+    name: LIST_COLUMNS[name]
+    for name in (
+        "code", "title", "specificity", "technique", "target", "taxon_scientific", "amplicon_bp",
+        "published_at", "state",
+    )
+}  # fmt: skip
+SORTS["taxon"] = SORTS.pop("taxon_scientific")
+MOST_WORDS = 8
+
+
+def list_methods(
+    actor: Actor | None,
+    *,
+    q: str = "",
+    specificity: Specificity | None = None,
+    technique: Technique | None = None,
+    quantitative: bool | None = None,
+    origin: MethodOrigin | None = None,
+    taxon: str = "",
+    target: str = "",
+    lmo: str = "",
+    element: str = "",
+    laboratory: str = "",
+    state: MethodState | None = None,
+) -> Select[Any]:
+    """Select the columns of the list: published versions and, for those who see them, open ones.
+
+    ``state`` narrows to one state, also to superseded or withdrawn versions.
+    """
+    query = (
+        select(*(column.label(name) for name, column in LIST_COLUMNS.items()))
+        .select_from(MethodVersion)
+        .join(MethodVersion.method)
+        .outerjoin(Laboratory, DetectionMethod.laboratory_id == Laboratory.id)
+        .where(_may_see(actor))
+    )
+    if state is None:
+        query = query.where(MethodVersion.state.in_((MethodState.PUBLISHED, *OPEN_STATES)))
+    else:
+        query = query.where(MethodVersion.state == state)
+    for column, value in (
+        (MethodVersion.specificity, specificity),
+        (MethodVersion.technique, technique),
+        (MethodVersion.quantitative, quantitative),
+        (DetectionMethod.origin, origin),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if taxon := _plain(taxon):
+        query = query.where(
+            or_(_is(MethodVersion.taxon_scientific, taxon), _is(MethodVersion.taxon_common, taxon))
+        )
+    if target := _plain(target):
+        query = query.where(
+            or_(_like(MethodVersion.target, target), _targets(_like(MethodTarget.text, target)))
+        )
+    if lmo := _plain(lmo):
+        found = match_lmo(lmo)
+        same_text = _is(MethodTarget.text, unique_identifier.normalise(lmo))
+        query = query.where(_targets(or_(MethodTarget.lmo_id == found.id, same_text) if found else same_text))
+    if element := _plain(element):
+        wanted = match_element(element)
+        same_text = _is(MethodTarget.text, element)
+        query = query.where(
+            _targets(or_(MethodTarget.element_id == wanted.id, same_text) if wanted else same_text)
+        )
+    if laboratory := _plain(laboratory):
+        query = query.where(_is(Laboratory.code, laboratory))
+    for word in _plain(q).split()[:MOST_WORDS]:
+        query = query.where(_finds(word))
+    return query
+
+
+def _plain(text: str) -> str:
+    return text.replace("\x00", "").strip()
+
+
+def _pattern(text: str) -> str:
+    escaped = text.casefold().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{escaped}%"
+
+
+def _like(column: Any, text: str) -> ColumnElement[bool]:
+    return func.lower(column).like(_pattern(text), escape="!")
+
+
+def _is(column: Any, text: str) -> ColumnElement[bool]:
+    return func.lower(column) == text.lower()
+
+
+def _targets(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return MethodVersion.targets.any(condition)
+
+
+def _finds(word: str) -> ColumnElement[bool]:
+    """The word stands in title, code, target, an oligo, or a name of an LMO or element that is meant."""
+    ways = [
+        _like(MethodVersion.title, word),
+        _like(DetectionMethod.code, word),
+        and_(DetectionMethod.origin == MethodOrigin.COMPILED, _like(DetectionMethod.source_code, word)),
+        _like(MethodVersion.target, word),
+        _like(MethodVersion.taxon_scientific, word),
+        _like(MethodVersion.taxon_common, word),
+    ]
+    lmo = aliased(Lmo)
+    element = aliased(Element)
+    key = unique_identifier.key(word)
+    names = [_like(lmo.event, word), _like(lmo.trade_name, word)]
+    if key:
+        names.append(lmo.identifier_key == key)
+        names.append(
+            lmo.unique_identifier.like(_pattern_upper(unique_identifier.normalise(word)), escape="!")
+        )
+    names.append(
+        exists(
+            select(literal(1))
+            .where(LmoName.lmo_id == lmo.id, LmoName.name_key.like(_pattern(name_key(word)), escape="!"))
+            .correlate(lmo)
+        )
+    )
+    target = [
+        _like(MethodTarget.text, word),
+        exists(select(literal(1)).select_from(lmo).where(lmo.id == MethodTarget.lmo_id, or_(*names))),
+        exists(
+            select(literal(1))
+            .select_from(element)
+            .where(element.id == MethodTarget.element_id, _like(element.name, word))
+        ),
+    ]
+    ways.append(_targets(or_(*target)))
+    bases = word.upper().replace("U", "T")
+    if len(bases) >= 6 and not set(bases) - set("ACGTRYSWKMBDHVN"):
+        either = (f"%{bases}%", f"%{reverse_complement(bases)}%")
+        ways.append(MethodVersion.oligos.any(or_(*(Oligo.sequence.like(pattern) for pattern in either))))
+    ways.append(MethodVersion.oligos.any(_like(Oligo.name, word)))
+    return or_(*ways)
+
+
+def _pattern_upper(text: str) -> str:
+    escaped = text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{escaped}%"
+
+
+def taxa(actor: Actor | None) -> list[tuple[str, str]]:
+    """Return the taxa of methods that the actor may see: scientific and common name."""
+    rows = db.session.execute(
+        select(MethodVersion.taxon_scientific, func.max(MethodVersion.taxon_common))
+        .join(MethodVersion.method)
+        .where(
+            _may_see(actor),
+            MethodVersion.taxon_scientific.is_not(None),
+            MethodVersion.state.in_((MethodState.PUBLISHED, *OPEN_STATES)),
+        )
+        .group_by(MethodVersion.taxon_scientific)
+        .order_by(MethodVersion.taxon_scientific)
+    )
+    return [(scientific or "", common or "") for scientific, common in rows]
+
+
+# A version as data ---------------------------------------------------------------------------
+
+SAME_NAME = (
+    "title", "target", "chemistry", "quantitative", "amplicon_bp", "amplicon", "amplicon_accession",
+    "reference_method", "calibrant", "thermal_profile", "reagents", "licence", "standardisation",
+    "target_copies_per_haploid_genome", "verified",
+)  # fmt: skip
+"""Keys of the content that are columns of a version as they are."""
+VALIDATION_COLUMNS = {
+    key: {"rsdr_percent": "repeatability_percent", "rsdR_percent": "reproducibility_percent"}.get(key, key)
+    for key in exchange.GROUPS["validation"]
+}
+
+
+def content_of(version: MethodVersion) -> Content:
+    """Return what a version says, in the shape of ``exchange.CONTENT``."""
+    method = version.method
+    content: Content = {name: getattr(version, name) for name in SAME_NAME}
+    content["code"] = method.code
+    content["wished_code"] = method.wished_code or None if method.code_key == method.hub_key else None
+    content["source_code"] = method.source_code
+    content["origin"] = method.origin.value
+    content["specificity"] = version.specificity.value
+    content["technique"] = version.technique.value
+    content["reaction_microlitre"] = plain_number(version.reaction_microlitre)
+    content["template_nanogram"] = plain_number(version.template_nanogram)
+    for name in ("matrices", "same_oligos_as", "notes"):
+        content[name] = list(getattr(version, name))
+    taxon = {"scientific": version.taxon_scientific, "common": version.taxon_common}
+    content["taxon"] = taxon if any(taxon.values()) else None
+    content["reference_gene"] = (
+        {
+            "gene": version.reference_gene,
+            "verified": version.reference_gene_verified,
+            "source": version.reference_gene_source,
+        }
+        if version.reference_gene
+        else None
+    )
+    content["verification"] = {
+        "amplicon_consistent": version.amplicon_consistent,
+        "seen_in": list(version.seen_in),
+        "n_places": version.n_places,
+    }
+    figures = version.validation
+    content["validation"] = {
+        key: _figure(getattr(figures, column)) if figures else None
+        for key, column in VALIDATION_COLUMNS.items()
+    }
+    content["oligos"] = [
+        {
+            "role": oligo.role.value,
+            "name": oligo.name,
+            "sequence": oligo.sequence,
+            "label5": oligo.label5,
+            "label3": oligo.label3,
+            "final_concentration_nanomolar": plain_number(oligo.final_concentration_nanomolar),
+            "modifications": [dict(each) for each in oligo.modifications],
+        }
+        for oligo in version.oligos
+    ]
+    for name, kind in (("targets", TargetKind.TARGET), ("lmo_unique_identifiers", TargetKind.LMO)):
+        content[name] = [target.text for target in version.targets if target.kind is kind]
+    content["sources"] = [
+        {"title": source.title, "url": source.url, "year": source.year} for source in version.sources
+    ]
+    return {name: content[name] for name in CONTENT}
+
+
+def _figure(value: Any) -> Any:
+    return plain_number(value) if isinstance(value, float) else value
+
+
+def files_of(version: MethodVersion) -> list[dict[str, Any]]:
+    """Return the files of a version as data."""
+    return [
+        {
+            "id": file.id,
+            "name": file.name,
+            "role": file.role.value,
+            "kind": file.kind,
+            "media_type": file.media_type,
+            "size_bytes": file.size_bytes,
+            "sha256": file.sha256,
+        }
+        for file in version.files
+    ]
+
+
+def facts_of(version: MethodVersion) -> dict[str, Any]:
+    """Return what the hub says of a version: state, number, owner, files; nothing about persons."""
+    laboratory = version.method.laboratory
+    return {
+        "code": version.method.code,
+        "version": version.number,
+        "state": version.state.value,
+        "laboratory": laboratory.code if laboratory else None,
+        "published_at": version.published_at,
+        "superseded_at": version.superseded_at,
+        "withdrawn_at": version.withdrawn_at,
+        "withdrawal_reason": version.withdrawal_reason or None,
+        "change_note": version.change_note or None,
+        "content_hash": version.content_hash or None,
+        "files": files_of(version),
+    }
+
+
+def seal_of(version: MethodVersion) -> str:
+    """Return the SHA-256 of everything that a version says: content, files, number and code."""
+    files = [{key: value for key, value in file.items() if key != "id"} for file in files_of(version)]
+    sealed = {"content": content_of(version), "files": files, "number": version.number}
+    return sha256(audit.canonical(sealed).encode()).hexdigest()
+
+
+def is_intact(version: MethodVersion) -> bool:
+    """Say whether a published version still says what it said at publication."""
+    return version.content_hash == seal_of(version)
+
+
+def altered_versions() -> list[MethodVersion]:
+    """Return published versions whose content no longer fits their hash; empty when all is well."""
+    versions = db.session.scalars(visible_versions(None).options(*whole_version()).order_by(MethodVersion.id))
+    return [version for version in versions if not is_intact(version)]
+
+
+def exported(version: MethodVersion) -> dict[str, Any]:
+    """Return a version as it is exported: content, and the hub's facts under one key."""
+    facts = facts_of(version)
+    for name in ("published_at", "superseded_at", "withdrawn_at"):
+        facts[name] = facts[name].isoformat() if facts[name] else None
+    return {**content_of(version), exchange.HUB_FACTS: facts}
+
+
+def write(records: list[dict[str, Any]] | dict[str, Any], format_: str) -> bytes:
+    """Return exported records as bytes of JSON or CSV."""
+    if format_ == "csv":
+        return exchange.to_csv([records] if isinstance(records, dict) else records)
+    return (json.dumps(records, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def export_methods(actor: Actor | None, format_: str, *, published: bool = False) -> bytes:
+    """Return every method that the actor may see, its newest version or only its published one."""
+    newest: dict[int, MethodVersion] = {}
+    query = visible_versions(actor).options(
+        *whole_version(), contains_eager(MethodVersion.method).selectinload(DetectionMethod.laboratory)
+    )
+    if published:
+        query = query.where(MethodVersion.state == MethodState.PUBLISHED)
+    for version in db.session.scalars(query.order_by(DetectionMethod.code_key, MethodVersion.number)):
+        newest[version.method_id] = version
+    return write([exported(version) for version in newest.values()], format_)
+
+
+def same_content(version: MethodVersion, content: Mapping[str, Any]) -> bool:
+    """Say whether a version already says what a record says, apart from codes and provenance."""
+    apart = {"code", "wished_code", "origin"}
+    if version.method.origin is MethodOrigin.SUBMITTED:
+        apart |= {"verified", "verification"}
+    present = content_of(version)
+    return all(present[name] == content[name] for name in CONTENT if name not in apart)

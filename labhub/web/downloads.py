@@ -122,8 +122,11 @@ def deliver(
     name: str,
     media_type: str,
     modified_at: datetime | None = None,
+    counted: bool = True,
 ) -> Response:
     """Answer with a file as an attachment, and count it when the answer is a download.
+
+    ``counted`` is false for what is not published: a laboratory looking at its own draft.
 
     ``source`` is bytes made now, or the SHA-256 of a stored file. Answers 304 to If-None-Match,
     206 to one range of bytes, 416 to a range outside (several ranges get the whole). Not to be
@@ -149,7 +152,8 @@ def deliver(
         headers["Content-Disposition"] = content_disposition(name)
         headers["Content-Type"] = media_type
         headers["Accept-Ranges"] = "bytes"
-    _count(item, response.status_code, start)
+    if counted:
+        _count(item, response.status_code, start)
     return response
 
 

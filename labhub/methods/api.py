@@ -1,0 +1,334 @@
+"""JSON addresses of methods."""
+
+from typing import Any
+
+from flask import Response, request, url_for
+
+from labhub.db import transaction
+from labhub.errors import Refusal
+from labhub.i18n import _
+from labhub.methods import commands, exchange, queries, schemas
+from labhub.methods.models import MethodFile, MethodState, MethodVersion
+from labhub.web.access import PUBLIC
+from labhub.web.api import (
+    Blueprint,
+    Problem,
+    answer_page,
+    answer_record,
+    expected_version,
+    page_of,
+    sorted_by,
+)
+from labhub.web.auth import current_actor
+from labhub.web.downloads import Item, deliver
+from labhub.web.forms import load
+from labhub.web.once import once
+from labhub.web.uploads import keep_upload, receive
+
+blp = Blueprint(
+    "api_methods", __name__, url_prefix="/api/v1/methods", description="Detection methods and their versions"
+)
+
+BLUEPRINTS = (blp,)
+ACCESS = {
+    blp: {
+        "index": PUBLIC,
+        "create": "method.create",
+        "show": PUBLIC,
+        "change": "method.change",
+        "versions": PUBLIC,
+        "new_version": "method.change",
+        "show_version": PUBLIC,
+        "submit": "method.submit",
+        "review": "method.review",
+        "publish": "method.publish",
+        "withdraw": "method.withdraw",
+        "files": PUBLIC,
+        "add_file": "method.change",
+        "download_file": PUBLIC,
+        "remove_file": "method.change",
+        "download": PUBLIC,
+    }
+}
+
+MEDIA_TYPES = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "fasta": "text/plain; charset=utf-8",
+}
+
+
+def record_of(version: MethodVersion, siblings: list[MethodVersion]) -> dict[str, Any]:
+    """Return a version as the API shows it."""
+    published = version.content_hash != ""
+    return {
+        **queries.content_of(version),
+        **queries.facts_of(version),
+        "return_reason": version.return_reason if version.state is MethodState.RETURNED else None,
+        "intact": queries.is_intact(version) if published else None,
+        "versions": [_row_of(each) for each in siblings],
+    }
+
+
+def _row_of(version: MethodVersion) -> dict[str, Any]:
+    facts = queries.facts_of(version)
+    row = {name: facts[name] for name in schemas.VersionRow().fields if name in facts}
+    return {**row, "title": version.title}
+
+
+def _answer(version: MethodVersion, status: int = 200) -> Response:
+    siblings = queries.versions_of(current_actor(), version.method.code)
+    response = answer_record(record_of(version, siblings), version.edition, status)
+    if status == 201:
+        response.headers["Location"] = url_for("api_methods.show", code=version.method.code)
+    return response
+
+
+def deliver_version(version: MethodVersion, format_: str) -> Response:
+    """Answer with a version as a file."""
+    if format_ not in schemas.FORMATS:
+        raise Refusal(
+            _(
+                "Methods are not available as %(format)s yet. Choose one of %(names)s.",
+                format=format_,
+                names=", ".join(schemas.FORMATS),
+            ),
+            field="format",
+        )
+    code = version.method.code
+    if format_ == "fasta":
+        content = exchange.to_fasta(code, queries.content_of(version)["oligos"])
+    else:
+        content = queries.write(queries.exported(version), format_)
+    return deliver(
+        _item(version, format_),
+        content,
+        name=f"{code}-v{version.number}.{format_}",
+        media_type=MEDIA_TYPES[format_],
+        modified_at=version.published_at,
+        counted=version.content_hash != "",
+    )
+
+
+def deliver_file(file: MethodFile) -> Response:
+    """Answer with a file of a version."""
+    version = file.version
+    return deliver(
+        _item(version, file.name),
+        file.sha256,
+        name=file.name,
+        media_type=file.media_type,
+        modified_at=file.uploaded_at,
+        counted=version.content_hash != "",
+    )
+
+
+def _item(version: MethodVersion, file: str) -> Item:
+    method = version.method
+    return Item("method", method.id, method.code, str(version.number), file, method.laboratory_id)
+
+
+@blp.get("")
+@blp.arguments(schemas.MethodArguments, location="query")
+@blp.response(200, schemas.MethodRow(many=True))
+@blp.alt_response(400, schema=Problem)
+def index(arguments: dict[str, Any]) -> Response:
+    """List methods: the published ones, and open ones of those who may see them."""
+    page, size, sort = arguments.pop("page"), arguments.pop("page_size"), arguments.pop("sort")
+    arguments.pop("lang")
+    query = queries.list_methods(current_actor(), **arguments)
+    query = sorted_by(query, sort, queries.SORTS, "code", MethodVersion.id)
+    return answer_page(page_of(query, page, size))
+
+
+@blp.post("")
+@blp.arguments(schemas.MethodIn)
+@blp.response(201, schemas.MethodOut)
+@blp.alt_response(401, schema=Problem)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+@once
+def create(given: dict[str, Any]) -> Response:
+    """Begin a method of one's laboratory as a draft."""
+    laboratory = given.pop("laboratory")
+    with transaction():
+        version = commands.create_method(current_actor(), given, laboratory=laboratory)
+        return _answer(version, 201)
+
+
+@blp.get("/<code>")
+@blp.response(200, schemas.MethodOut)
+@blp.alt_response(404, schema=Problem)
+def show(code: str) -> Response:
+    """Show a method: its published version, or the newest one that one may see."""
+    return _answer(queries.find_version(current_actor(), code))
+
+
+@blp.patch("/<code>")
+@blp.arguments(schemas.MethodChange(partial=True))
+@blp.response(200, schemas.MethodOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+@blp.alt_response(428, schema=Problem)
+def change(given: dict[str, Any], code: str) -> Response:
+    """Change the draft: If-Match carries the ETag of the version read (see `/versions/{number}`)."""
+    expected = expected_version()
+    note = given.pop("change_note", None)
+    with transaction():
+        return _answer(commands.change_draft(current_actor(), code, given, expected=expected, note=note))
+
+
+@blp.get("/<code>/versions")
+@blp.response(200, schemas.VersionRow(many=True))
+@blp.alt_response(404, schema=Problem)
+def versions(code: str) -> list[dict[str, Any]]:
+    """List the versions of a method, newest first."""
+    return [_row_of(version) for version in queries.versions_of(current_actor(), code)]
+
+
+@blp.post("/<code>/versions")
+@blp.arguments(schemas.NewVersionIn)
+@blp.response(201, schemas.MethodOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+@once
+def new_version(given: dict[str, Any], code: str) -> Response:
+    """Begin the next version as a draft with the same content."""
+    with transaction():
+        return _answer(commands.new_version(current_actor(), code, given["change_note"]), 201)
+
+
+@blp.get("/<code>/versions/<int:number>")
+@blp.response(200, schemas.MethodOut)
+@blp.alt_response(404, schema=Problem)
+def show_version(code: str, number: int) -> Response:
+    """Show one version; its ETag is what a change of the draft needs."""
+    return _answer(queries.find_version(current_actor(), code, number))
+
+
+def _edition() -> int | None:
+    return expected_version() if request.if_match else None
+
+
+@blp.post("/<code>/submission")
+@blp.arguments(schemas.EmptyIn)
+@blp.response(200, schemas.MethodOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+def submit(given: dict[str, Any], code: str) -> Response:
+    """Hand the draft in for review; 422 lists all that is missing."""
+    with transaction():
+        return _answer(commands.submit(current_actor(), code, expected=_edition()))
+
+
+@blp.post("/<code>/review")
+@blp.arguments(schemas.ReviewIn)
+@blp.response(200, schemas.MethodOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+def review(given: dict[str, Any], code: str) -> Response:
+    """Take the review of a submitted version on, or return it to its laboratory with a reason."""
+    actor = current_actor()
+    with transaction():
+        if given["decision"] == "claim":
+            return _answer(commands.start_review(actor, code, expected=_edition()))
+        version = commands.return_to_laboratory(actor, code, given["reason"], expected=_edition())
+        # The reviewer no longer sees the version; what was done is said all the same.
+        return answer_record(record_of(version, [version]), version.edition)
+
+
+@blp.post("/<code>/publication")
+@blp.arguments(schemas.EmptyIn)
+@blp.response(200, schemas.MethodOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+def publish(given: dict[str, Any], code: str) -> Response:
+    """Publish a submitted version: by a reviewer or the Secretariat, never by who worked on it."""
+    with transaction():
+        return _answer(commands.publish(current_actor(), code, expected=_edition()))
+
+
+@blp.post("/<code>/withdrawal")
+@blp.arguments(schemas.WithdrawalIn)
+@blp.response(200, schemas.MethodOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+def withdraw(given: dict[str, Any], code: str) -> Response:
+    """Withdraw the published version, or another by its number; it stays readable, marked."""
+    with transaction():
+        return _answer(commands.withdraw(current_actor(), code, given["reason"], number=given["version"]))
+
+
+@blp.get("/<code>/files")
+@blp.arguments(schemas.VersionArguments, location="query")
+@blp.response(200, schemas.FileOut(many=True))
+@blp.alt_response(404, schema=Problem)
+def files(arguments: dict[str, Any], code: str) -> list[dict[str, Any]]:
+    """List the files of a version."""
+    return queries.files_of(queries.find_version(current_actor(), code, arguments["version"]))
+
+
+@blp.post("/<code>/files")
+@blp.response(201, schemas.FileOut)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(413, schema=Problem)
+@blp.alt_response(422, schema=Problem)
+@once
+def add_file(code: str) -> Response:
+    """Add a file to the draft: multipart with `file` and `role` (sop, validation-report, other)."""
+    actor = current_actor()
+    form = load(schemas.FileIn(), request.form.to_dict())
+    queries.find_method(actor, code)
+    with receive(allowed=commands.ALLOWED_FILES) as upload, transaction():
+        stored = keep_upload(upload)
+        received = commands.ReceivedFile(stored, upload.name, upload.kind)
+        row = commands.add_file(actor, code, received, form["role"])
+        record = next(each for each in queries.files_of(row.version) if each["id"] == row.id)
+    response = answer_record(record, status=201)
+    response.headers["Location"] = url_for("api_methods.download_file", code=code, file_id=row.id)
+    return response
+
+
+@blp.get("/<code>/files/<int:file_id>")
+@blp.response(200)
+@blp.alt_response(404, schema=Problem)
+def download_file(code: str, file_id: int) -> Response:
+    """Download a file of a version."""
+    return deliver_file(queries.find_file(current_actor(), code, file_id))
+
+
+@blp.delete("/<code>/files/<int:file_id>")
+@blp.response(204)
+@blp.alt_response(403, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+def remove_file(code: str, file_id: int) -> None:
+    """Take a file off the draft."""
+    with transaction():
+        commands.remove_file(current_actor(), code, file_id)
+
+
+@blp.get("/<code>/download")
+@blp.arguments(schemas.DownloadArguments, location="query")
+@blp.response(200)
+@blp.alt_response(400, schema=Problem)
+@blp.alt_response(404, schema=Problem)
+def download(arguments: dict[str, Any], code: str) -> Response:
+    """Download a version as json, csv or fasta (its oligos)."""
+    version = queries.find_version(current_actor(), code, arguments["version"])
+    return deliver_version(version, arguments["format"])

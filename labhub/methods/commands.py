@@ -1,0 +1,876 @@
+"""Everything that changes methods; one function is one sentence a user could say.
+
+Each command that changes a state locks the method first, so that of many at once one has an effect.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm.attributes import flag_modified
+
+from labhub import audit, clock, outbox
+from labhub.accounts import queries as accounts
+from labhub.accounts.actor import OPERATOR, Actor, Role
+from labhub.accounts.commands import BASE_URL
+from labhub.accounts.models import Laboratory, User
+from labhub.accounts.policy import require
+from labhub.db import db
+from labhub.errors import Conflict, Invalid, NotAllowed, NotFound, StaleEdit
+from labhub.file_kinds import FileKind
+from labhub.i18n import Text, _
+from labhub.lmos.queries import match_element, match_lmo
+from labhub.methods import exchange, queries
+from labhub.methods.exchange import HUB_CODE, LONGEST_NOTE, Checked, Content
+from labhub.methods.models import (
+    EDITABLE_STATES,
+    OPEN_STATES,
+    PUBLIC_STATES,
+    REVIEW_STATES,
+    DetectionMethod,
+    FileRole,
+    MethodCounter,
+    MethodFile,
+    MethodOrigin,
+    MethodSource,
+    MethodState,
+    MethodTarget,
+    MethodValidation,
+    MethodVersion,
+    Oligo,
+    OligoRole,
+    Specificity,
+    TargetKind,
+    Technique,
+)
+from labhub.names import name_key
+from labhub.reports import ImportReport, Outcome, RowReport
+from labhub.storage import StoredFile
+
+MOST_FILES = 50
+ALLOWED_FILES = (
+    FileKind.PDF, FileKind.DOCX, FileKind.XLSX, FileKind.CSV, FileKind.TXT, FileKind.RDML,
+)  # fmt: skip
+LARGEST_IMPORT_BYTES = 16 << 20
+
+
+# Finding, locking, permission ----------------------------------------------------------------
+
+
+def _lock(actor: Actor, code: str) -> tuple[DetectionMethod, list[MethodVersion]]:
+    """Return a method, locked, and the versions that the actor may see, read under the lock."""
+    method = queries.find_method(actor, code)
+    db.session.get_one(DetectionMethod, method.id, with_for_update=True, populate_existing=True)
+    versions = db.session.scalars(
+        queries.visible_versions(actor)
+        .where(MethodVersion.method_id == method.id)
+        .order_by(MethodVersion.number.desc())
+        .execution_options(populate_existing=True)
+    )
+    return method, list(versions)
+
+
+def _open_version(versions: Iterable[MethodVersion]) -> MethodVersion:
+    for version in versions:
+        if version.state in OPEN_STATES:
+            return version
+    raise Conflict(_("No version of this method is being worked on. Begin a new version."))
+
+
+def _check_state(version: MethodVersion, *allowed: MethodState, message: Text) -> None:
+    if version.state not in allowed:
+        raise Conflict(message)
+
+
+def _check_edition(version: MethodVersion, expected: int | None) -> None:
+    if expected is not None and version.edition != expected:
+        raise StaleEdit(_("Somebody else has changed this record. Load it again and repeat your change."))
+
+
+def _require_second_person(actor: Actor, action: str, version: MethodVersion) -> None:
+    writers = {version.submitted_by_id, version.created_by_id, *version.editor_ids}
+    if actor.user_id is None or actor.user_id in writers:
+        raise NotAllowed(_("You have worked on this version: a second person must review and publish it."))
+    require(actor, action, version)
+
+
+def _clean_reason(reason: str, field: str = "reason") -> str:
+    text = reason.replace("\r\n", "\n").strip()
+    if not text:
+        raise Invalid(_("Give the reason."), field=field)
+    if len(text) > LONGEST_NOTE:
+        raise Invalid(_("At most %(number)s characters.", number=LONGEST_NOTE), field=field)
+    if "\x00" in text:
+        raise Invalid(_("Control characters are not allowed here."), field=field)
+    return text
+
+
+# Content -------------------------------------------------------------------------------------
+
+
+class _Matcher:
+    """Finds the LMO or element that a target names; each text is looked up once."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[TargetKind, str], tuple[int | None, int | None]] = {}
+
+    def __call__(self, kind: TargetKind, text: str) -> tuple[int | None, int | None]:
+        key = (kind, text)
+        if key not in self.known:
+            lmo = match_lmo(text)
+            element = match_element(text) if kind is TargetKind.TARGET else None
+            self.known[key] = (lmo.id if lmo else None, element.id if element else None)
+        return self.known[key]
+
+
+def _fill(version: MethodVersion, content: Content, match: _Matcher, *, trusted: bool) -> None:
+    """Write content into a version; marks of verification only from a ``trusted`` source."""
+    for name in queries.SAME_NAME:
+        if name != "verified":
+            setattr(version, name, content[name])
+    version.specificity = Specificity(content["specificity"])
+    version.technique = Technique(content["technique"])
+    version.reaction_microlitre = content["reaction_microlitre"]
+    version.template_nanogram = content["template_nanogram"]
+    version.matrices = content["matrices"]
+    version.same_oligos_as = content["same_oligos_as"]
+    version.notes = content["notes"]
+    taxon = content["taxon"] or {}
+    version.taxon_scientific, version.taxon_common = taxon.get("scientific"), taxon.get("common")
+    gene = content["reference_gene"] or {}
+    version.reference_gene = gene.get("gene")
+    version.reference_gene_verified = gene.get("verified")
+    version.reference_gene_source = gene.get("source")
+    if trusted:
+        marks = content["verification"]
+        version.verified = content["verified"]
+        version.amplicon_consistent = marks["amplicon_consistent"]
+        version.seen_in, version.n_places = marks["seen_in"], marks["n_places"]
+    _fill_parts(version, content, match)
+
+
+def _fill_parts(version: MethodVersion, content: Content, match: _Matcher) -> None:
+    if version.oligos or version.targets or version.sources or version.validation:
+        version.oligos, version.targets, version.sources, version.validation = [], [], [], None
+        db.session.flush()  # positions are unique: the old rows go first
+    version.oligos = [
+        Oligo(
+            position=place, role=OligoRole(oligo["role"]), **{k: v for k, v in oligo.items() if k != "role"}
+        )
+        for place, oligo in enumerate(content["oligos"])
+    ]
+    for name, kind in (("targets", TargetKind.TARGET), ("lmo_unique_identifiers", TargetKind.LMO)):
+        for place, words in enumerate(content[name]):
+            lmo_id, element_id = match(kind, words)
+            version.targets.append(
+                MethodTarget(kind=kind, position=place, text=words, lmo_id=lmo_id, element_id=element_id)
+            )
+    version.sources = [
+        MethodSource(position=place, **source) for place, source in enumerate(content["sources"])
+    ]
+    figures = {column: content["validation"][key] for key, column in queries.VALIDATION_COLUMNS.items()}
+    if any(value is not None for value in figures.values()):
+        version.validation = MethodValidation(**figures)
+
+
+def _new_hub_code() -> str:
+    counter = db.session.get_one(MethodCounter, 1, with_for_update=True, populate_existing=True)
+    counter.last += 1
+    return f"LH-{counter.last}"
+
+
+def _wished_code(content: Content) -> str:
+    """Return the code that the sender asks for; hub-made codes are nobody's to ask for."""
+    for name in ("wished_code", "code"):
+        code = content[name]
+        if code and not HUB_CODE.fullmatch(code):
+            return str(code)
+    return ""
+
+
+def _check_wish(code: str, *, but: int | None = None) -> None:
+    """Refuse a code under which a method is published; wishes of drafts are not told to others."""
+    if code and queries.published_code_exists(code, but=but):
+        raise Conflict(_("The code %(code)s is taken by a published method.", code=code), field="code")
+
+
+# Drafts --------------------------------------------------------------------------------------
+
+
+def create_method(actor: Actor, given: Mapping[str, Any], *, laboratory: str = "") -> MethodVersion:
+    """Begin a method of one's laboratory as a draft."""
+    owner = owner_of_new(actor, laboratory)
+    checked = exchange.check(given)
+    checked.raise_if_wrong()
+    _check_wish(_wished_code(checked.content))
+    version = _create_draft(actor, owner, checked.content, _Matcher())
+    audit.record(
+        actor,
+        "method.create",
+        "method",
+        version.method_id,
+        version=version.number,
+        after={"code": version.method.code, "laboratory": owner.id, "title": version.title},
+    )
+    return version
+
+
+def owner_of_new(actor: Actor, code: str = "") -> Laboratory:
+    """Return the laboratory that a new method will belong to: the named one, or one's only one."""
+    own = accounts.own_laboratories(actor)
+    if code:
+        found = [laboratory for laboratory in own if laboratory.code.casefold() == code.strip().casefold()]
+        if not found:
+            raise Invalid(_("You do not work in a laboratory %(code)s.", code=code[:60]), field="laboratory")
+        own = found
+    if not own:
+        raise NotAllowed(_("Methods belong to a laboratory, and you work in none."))
+    if len(own) > 1:
+        raise Invalid(
+            _("Say which laboratory: %(codes)s.", codes=", ".join(each.code for each in own)),
+            field="laboratory",
+        )
+    require(actor, "method.create", own[0])
+    return own[0]
+
+
+def _create_draft(actor: Actor, owner: Laboratory, content: Content, match: _Matcher) -> MethodVersion:
+    code = _new_hub_code()
+    now = clock.now()
+    method = DetectionMethod(
+        code=code,
+        code_key=code.casefold(),
+        hub_key=code.casefold(),
+        wished_code=_wished_code(content),
+        source_code=content["source_code"],
+        laboratory_id=owner.id,
+        origin=MethodOrigin.SUBMITTED,
+        created_by_id=actor.user_id,
+        created_at=now,
+    )
+    version = MethodVersion(
+        method=method,
+        number=1,
+        state=MethodState.DRAFT,
+        created_by_id=actor.user_id,
+        created_at=now,
+        changed_at=now,
+        editor_ids=[actor.user_id] if actor.user_id else [],
+        seen_in=[],
+    )
+    method.laboratory = owner
+    _fill(version, content, match, trusted=False)
+    db.session.add(method)
+    db.session.flush()
+    return version
+
+
+def change_draft(
+    actor: Actor, code: str, given: Mapping[str, Any], *, expected: int, note: str | None = None
+) -> MethodVersion:
+    """Change the draft or returned version: fields that are given replace the present ones."""
+    method, versions = _lock(actor, code)
+    version = _open_version(versions)
+    require(actor, "method.change", version)
+    _check_edition(version, expected)
+    _check_editable(version)
+    before = queries.content_of(version)
+    merged = {**before, **given}
+    if "code" in given and "wished_code" not in given:
+        merged["wished_code"] = None
+    checked = exchange.check(merged)
+    checked.raise_if_wrong()
+    changed = _change(
+        actor, method, version, checked.content, has_code="code" in given or "wished_code" in given
+    )
+    if note is not None and version.number > 1:
+        version.change_note = _clean_reason(note, "change_note")
+    audit.record(
+        actor,
+        "method.change",
+        "method",
+        method.id,
+        version=version.number,
+        before={name: before[name] for name in changed},
+        after={name: checked.content[name] for name in changed},
+    )
+    return version
+
+
+def _check_editable(version: MethodVersion) -> None:
+    _check_state(
+        version,
+        *EDITABLE_STATES,
+        message=_("This version waits for review and cannot be changed. A reviewer can return it to you."),
+    )
+
+
+def _change(
+    actor: Actor, method: DetectionMethod, version: MethodVersion, content: Content, *, has_code: bool
+) -> list[str]:
+    """Write content into an editable version and return the names of the fields that differ."""
+    before = queries.content_of(version)
+    wish = _wished_code(content) if has_code else method.wished_code
+    if method.code_key != method.hub_key or version.number > 1:
+        if wish and wish.casefold() not in (method.code_key, method.wished_code.casefold()):
+            raise Invalid(_("The code of a published method cannot be changed."), field="code")
+    elif wish != method.wished_code:
+        _check_wish(wish, but=method.id)
+        method.wished_code = wish
+    if version.number == 1:
+        method.source_code = content["source_code"]
+    _fill(version, content, _Matcher(), trusted=False)
+    _touch(actor, version)
+    db.session.flush()
+    after = queries.content_of(version)
+    return [name for name in after if after[name] != before[name]]
+
+
+def _touch(actor: Actor, version: MethodVersion) -> None:
+    """Note who worked on a version; its row version goes up even where only a part was changed."""
+    version.changed_at = clock.now()
+    flag_modified(version, "changed_at")
+    if actor.user_id is not None and actor.user_id not in version.editor_ids:
+        version.editor_ids = [*version.editor_ids, actor.user_id]
+
+
+@dataclass(frozen=True)
+class ReceivedFile:
+    """A file that lies in the store: its row, and what the one reader found it to be."""
+
+    stored: StoredFile
+    name: str
+    kind: FileKind
+
+
+def add_file(actor: Actor, code: str, file: ReceivedFile, role: FileRole) -> MethodFile:
+    """Add a file to the draft or returned version."""
+    method, versions = _lock(actor, code)
+    version = _open_version(versions)
+    require(actor, "method.change", version)
+    _check_editable(version)
+    if file.kind not in ALLOWED_FILES:
+        raise Invalid(_("Files of this kind are not taken here."), field="file")
+    if len(version.files) >= MOST_FILES:
+        raise Conflict(_("A version has at most %(number)s files.", number=MOST_FILES))
+    if any(present.name_key == name_key(file.name) for present in version.files):
+        raise Conflict(_("This version has a file of that name. Remove it first."), field="file")
+    row = MethodFile(
+        sha256=file.stored.sha256,
+        name=file.name,
+        name_key=name_key(file.name)[:255],
+        role=role,
+        kind=file.kind.value,
+        media_type=file.kind.media_type,
+        size_bytes=file.stored.size_bytes,
+        uploaded_by_id=actor.user_id,
+        uploaded_at=clock.now(),
+    )
+    version.files.append(row)
+    _touch(actor, version)
+    db.session.flush()
+    audit.record(
+        actor,
+        "method.add-file",
+        "method",
+        method.id,
+        version=version.number,
+        after={"file": row.id, "name": row.name, "role": role, "sha256": row.sha256},
+    )
+    return row
+
+
+def remove_file(actor: Actor, code: str, file_id: int) -> None:
+    """Take a file off the draft or returned version; its bytes stay while another version has them."""
+    method, versions = _lock(actor, code)
+    seen = next((each for version in versions for each in version.files if each.id == file_id), None)
+    if seen is None:
+        raise NotFound(_("There is no file %(number)s of method %(code)s.", number=file_id, code=code))
+    version = seen.version
+    require(actor, "method.change", version)
+    if version.state in PUBLIC_STATES:
+        raise Conflict(_("A published version never changes. Begin a new version."))
+    _check_editable(version)
+    version.files.remove(seen)
+    _touch(actor, version)
+    audit.record(
+        actor,
+        "method.remove-file",
+        "method",
+        method.id,
+        version=version.number,
+        before={"file": file_id, "name": seen.name, "role": seen.role, "sha256": seen.sha256},
+    )
+
+
+def new_version(actor: Actor, code: str, change_note: str) -> MethodVersion:
+    """Begin the next version of a published method as a draft with the same content and files."""
+    method, versions = _lock(actor, code)
+    latest = versions[0]
+    require(actor, "method.change", latest)
+    if latest.state in OPEN_STATES:
+        raise Conflict(_("Version %(number)s is being worked on already.", number=latest.number))
+    note = _clean_reason(change_note, "change_note")
+    now = clock.now()
+    version = MethodVersion(
+        method=method,
+        number=latest.number + 1,
+        state=MethodState.DRAFT,
+        change_note=note,
+        created_by_id=actor.user_id,
+        created_at=now,
+        changed_at=now,
+        editor_ids=sorted({*latest.editor_ids, *([actor.user_id] if actor.user_id else [])}),
+        seen_in=[],
+    )
+    _fill(version, queries.content_of(latest), _Matcher(), trusted=False)
+    version.files = [_copy_of_file(file) for file in latest.files]
+    db.session.add(version)
+    db.session.flush()
+    audit.record(
+        actor,
+        "method.new-version",
+        "method",
+        method.id,
+        version=version.number,
+        before={"version": latest.number},
+        after={"version": version.number},
+        reason=note,
+    )
+    return version
+
+
+def _copy_of_file(file: MethodFile) -> MethodFile:
+    names = ("sha256", "name", "name_key", "role", "kind", "media_type", "size_bytes", "uploaded_by_id")
+    copied = {name: getattr(file, name) for name in names}
+    return MethodFile(**copied, uploaded_at=file.uploaded_at)
+
+
+# The way to publication ----------------------------------------------------------------------
+
+
+def submit(actor: Actor, code: str, *, expected: int | None = None) -> MethodVersion:
+    """Hand the draft in for review; refused with everything that the minimum still lacks."""
+    method, versions = _lock(actor, code)
+    version = _open_version(versions)
+    require(actor, "method.submit", version)
+    _check_edition(version, expected)
+    _check_state(version, *EDITABLE_STATES, message=_("This version has been submitted already."))
+    gaps = exchange.submission_gaps(queries.content_of(version), [file.role.value for file in version.files])
+    if gaps:
+        raise Invalid(_("Some things are missing before this method can be submitted."), errors=gaps)
+    before = version.state
+    version.state = MethodState.SUBMITTED
+    version.submitted_by_id, version.submitted_at = actor.user_id, clock.now()
+    version.reviewer_id = version.review_started_at = None
+    audit.record(
+        actor,
+        "method.submit",
+        "method",
+        method.id,
+        version=version.number,
+        before={"state": before},
+        after={"state": version.state, "content": queries.seal_of(version)},
+    )
+    readers = accounts.people_with_role(Role.REVIEWER) + accounts.people_with_role(Role.SECRETARIAT)
+    _tell(
+        (user for user in readers if user.id != actor.user_id),
+        version,
+        _("Method %(code)s waits for review", code=method.code),
+        _(
+            "The laboratory %(laboratory)s has submitted version %(number)s of the method “%(title)s”.\n\n"
+            "Review it here: %(link)s\n",
+            laboratory=method.laboratory.name if method.laboratory else "",
+            number=version.number,
+            title=version.title,
+            link=_link(version),
+        ),
+    )
+    return version
+
+
+def start_review(actor: Actor, code: str, *, expected: int | None = None) -> MethodVersion:
+    """Take the review of a submitted version upon oneself."""
+    method, versions = _lock(actor, code)
+    version = _open_version(versions)
+    _require_second_person(actor, "method.review", version)
+    _check_edition(version, expected)
+    _check_state(version, MethodState.SUBMITTED, message=_("This version does not wait for a reviewer."))
+    version.state = MethodState.IN_REVIEW
+    version.reviewer_id, version.review_started_at = actor.user_id, clock.now()
+    audit.record(
+        actor,
+        "method.review",
+        "method",
+        method.id,
+        version=version.number,
+        before={"state": MethodState.SUBMITTED},
+        after={"state": version.state},
+    )
+    return version
+
+
+def return_to_laboratory(
+    actor: Actor, code: str, reason: str, *, expected: int | None = None
+) -> MethodVersion:
+    """Give a submitted version back to its laboratory, saying what to do."""
+    method, versions = _lock(actor, code)
+    version = _open_version(versions)
+    _require_second_person(actor, "method.review", version)
+    _check_edition(version, expected)
+    _check_state(version, *REVIEW_STATES, message=_("This version does not wait for review."))
+    before = version.state
+    version.return_reason = _clean_reason(reason)
+    version.state, version.returned_at = MethodState.RETURNED, clock.now()
+    version.reviewer_id = version.reviewer_id or actor.user_id
+    audit.record(
+        actor,
+        "method.return",
+        "method",
+        method.id,
+        version=version.number,
+        before={"state": before},
+        after={"state": version.state},
+        reason=version.return_reason,
+    )
+    _tell_laboratory(
+        version,
+        _("Method %(code)s was returned to your laboratory", code=method.code),
+        _(
+            "Version %(number)s of the method “%(title)s” was returned.\n\nReason: %(reason)s\n\n"
+            "Change it and submit it again: %(link)s\n",
+            number=version.number,
+            title=version.title,
+            reason=version.return_reason,
+            link=_link(version),
+        ),
+    )
+    return version
+
+
+def publish(actor: Actor, code: str, *, expected: int | None = None) -> MethodVersion:
+    """Make a submitted version visible to everybody; the version before it becomes superseded."""
+    method, versions = _lock(actor, code)
+    version = _open_version(versions)
+    _require_second_person(actor, "method.publish", version)
+    _check_edition(version, expected)
+    _check_state(version, *REVIEW_STATES, message=_("Only a submitted version can be published."))
+    now = clock.now()
+    previous = next((each for each in versions if each.state is MethodState.PUBLISHED), None)
+    never_published = all(each.state not in PUBLIC_STATES for each in versions)
+    if never_published and method.wished_code:
+        _check_wish(method.wished_code, but=method.id)
+        method.code, method.code_key = method.wished_code, method.wished_code.casefold()
+    if previous is not None:
+        previous.state, previous.superseded_at = MethodState.SUPERSEDED, now
+        db.session.flush()  # one published version at a time
+    before = version.state
+    version.review_started_at = version.review_started_at or now
+    version.reviewer_id = actor.user_id
+    version.published_by_id, version.published_at = actor.user_id, now
+    db.session.flush()
+    version.content_hash = queries.seal_of(version)
+    version.state = MethodState.PUBLISHED
+    audit.record(
+        actor,
+        "method.publish",
+        "method",
+        method.id,
+        version=version.number,
+        before={"state": before, "superseded": previous.number if previous else None},
+        after={"state": version.state, "code": method.code, "content": version.content_hash},
+        export=True,
+    )
+    _tell_laboratory(
+        version,
+        _("Method %(code)s is published", code=method.code),
+        _(
+            "Version %(number)s of the method “%(title)s” is published and can be downloaded by everybody: "
+            "%(link)s\n",
+            number=version.number,
+            title=version.title,
+            link=_link(version),
+        ),
+    )
+    return version
+
+
+def withdraw(actor: Actor, code: str, reason: str, *, number: int | None = None) -> MethodVersion:
+    """Mark a published or superseded version as withdrawn; it stays readable, with the reason."""
+    method, versions = _lock(actor, code)
+    if number is None:
+        version = next((each for each in versions if each.state is MethodState.PUBLISHED), None)
+    else:
+        version = next((each for each in versions if each.number == number), None)
+        if version is None:
+            raise NotFound(_("There is no version %(number)s of method %(code)s.", number=number, code=code))
+    if version is None or version.state not in (MethodState.PUBLISHED, MethodState.SUPERSEDED):
+        require(actor, "method.withdraw", version or versions[0])
+        raise Conflict(_("Only a published version can be withdrawn."))
+    require(actor, "method.withdraw", version)
+    text = _clean_reason(reason)
+    before = version.state
+    version.state, version.withdrawn_at = MethodState.WITHDRAWN, clock.now()
+    version.withdrawn_by_id, version.withdrawal_reason = actor.user_id, text
+    audit.record(
+        actor,
+        "method.withdraw",
+        "method",
+        method.id,
+        version=version.number,
+        before={"state": before},
+        after={"state": version.state},
+        reason=text,
+    )
+    _tell_laboratory(
+        version,
+        _("Method %(code)s was withdrawn", code=method.code),
+        _(
+            "Version %(number)s of the method “%(title)s” was withdrawn. It stays readable, marked.\n\n"
+            "Reason: %(reason)s\n\n%(link)s\n",
+            number=version.number,
+            title=version.title,
+            reason=text,
+            link=_link(version),
+        ),
+    )
+    return version
+
+
+# Mail ----------------------------------------------------------------------------------------
+
+
+def _link(version: MethodVersion) -> str:
+    base = BASE_URL[0] if BASE_URL else ""
+    return f"{base}/methods/{version.method.code}/versions/{version.number}"
+
+
+def _tell(readers: Iterable[User], version: MethodVersion, subject: Text, body: Text) -> None:
+    told: set[int] = set()
+    for user in readers:
+        if user.id not in told:
+            told.add(user.id)
+            outbox.add(user.email, subject, body, language=user.language)
+
+
+def _tell_laboratory(version: MethodVersion, subject: Text, body: Text) -> None:
+    """Write to the person who submitted and to the managers of the laboratory."""
+    readers: list[User] = []
+    if version.submitted_by is not None and version.submitted_by.active:
+        readers.append(version.submitted_by)
+    if version.laboratory_id is not None:
+        readers += accounts.members_of(version.laboratory_id, Role.MANAGER)
+    _tell(readers, version, subject, body)
+
+
+# Files of many methods -----------------------------------------------------------------------
+
+
+def import_methods(actor: Actor, path: Path, *, dry_run: bool = False, laboratory: str = "") -> ImportReport:
+    """Read methods from a JSON or CSV file: drafts of the person's laboratory, or compiled records.
+
+    The operator without a laboratory publishes compiled records. Nothing is stored when a row is
+    refused or on a ``dry_run``; the same file a second time changes nothing.
+    """
+    compiled = actor.operator and not actor.laboratory_ids
+    owner = None if compiled else owner_of_new(actor, laboratory)
+    if path.stat().st_size > LARGEST_IMPORT_BYTES:
+        raise Invalid(
+            _("%(file)s is larger than %(limit)s bytes.", file=path.name, limit=LARGEST_IMPORT_BYTES),
+            field="file",
+        )
+    return _import(actor, owner, exchange.rows_of_file(path.read_bytes(), path.name), path.name, dry_run)
+
+
+def import_sent(
+    actor: Actor, content: bytes, name: str, *, dry_run: bool = False, laboratory: str = ""
+) -> ImportReport:
+    """Read methods that were sent as a file into drafts of the person's laboratory."""
+    owner = owner_of_new(actor, laboratory)
+    return _import(actor, owner, exchange.rows_of_file(content, name), name, dry_run)
+
+
+def _import(
+    actor: Actor, owner: Laboratory | None, rows: list[Checked], name: str, dry_run: bool
+) -> ImportReport:
+    present = _Present(owner)
+    report = ImportReport(name)
+    plans: list[tuple[RowReport, Content, MethodVersion | None]] = []
+    for number, checked in enumerate(rows, start=1):
+        version = present.find(checked)
+        _judge(checked, version, owner)
+        content = checked.content
+        key = next((str(content[k]) for k in ("code", "source_code", "title") if content.get(k)), "")
+        outcome = Outcome.CREATED
+        if checked.errors:
+            outcome = Outcome.REFUSED
+        elif version is not None:
+            outcome = Outcome.UNCHANGED if queries.same_content(version, content) else Outcome.CHANGED
+        row = RowReport(number, key[:120], outcome, dict(checked.errors), list(checked.warnings))
+        report.rows.append(row)
+        plans.append((row, content, version))
+    if dry_run or report.is_refused:
+        return report
+    match = _Matcher()
+    codes: dict[str, list[str]] = {"created": [], "changed": []}
+    for row, content, version in plans:
+        if row.outcome is Outcome.UNCHANGED:
+            continue
+        stored = _store(actor, owner, content, version, match)
+        codes[row.outcome.value].append(stored.method.code)
+    if any(codes.values()):
+        if owner is None:
+            _publish_compiled()
+        audit.record(
+            actor,
+            "method.import",
+            "laboratory" if owner else "method",
+            owner.id if owner else "compiled",
+            after={**codes, "file": name},
+            export=owner is None,
+        )
+    return report
+
+
+class _Present:
+    """The versions that rows of a file may already stand for: a laboratory's own, or the compiled ones."""
+
+    def __init__(self, owner: Laboratory | None) -> None:
+        self.by_code: dict[str, MethodVersion] = {}
+        self.by_source: dict[str, MethodVersion] = {}
+        self.by_title: dict[str, list[MethodVersion]] = {}
+        query = queries.visible_versions(OPERATOR).options(*queries.whole_version())
+        if owner is None:
+            query = query.where(DetectionMethod.origin == MethodOrigin.COMPILED)
+        else:
+            query = query.where(DetectionMethod.laboratory_id == owner.id)
+        for version in db.session.scalars(query.order_by(MethodVersion.number)):  # the newest one stays
+            method = version.method
+            for code in (method.hub_key, method.code_key, method.wished_code.casefold()):
+                if code:
+                    self.by_code[code] = version
+            if method.source_code:
+                self.by_source[method.source_code] = version
+            self.by_title.setdefault(version.title, []).append(version)
+
+    def find(self, checked: Checked) -> MethodVersion | None:
+        """Return the version with the row's code or name at the source, or one that says the same."""
+        content = checked.content
+        for name in ("wished_code", "code"):
+            if code := content.get(name):
+                if code.casefold() in self.by_code:
+                    return self.by_code[code.casefold()]
+        if (source := content.get("source_code")) and source in self.by_source:
+            return self.by_source[source]
+        if checked.errors:
+            return None
+        same_title = self.by_title.get(content["title"], ())
+        return next((each for each in same_title if queries.same_content(each, content)), None)
+
+
+def _judge(checked: Checked, version: MethodVersion | None, owner: Laboratory | None) -> None:
+    """Add what stands against storing a row."""
+    content = checked.content
+    if not content:
+        return
+    wish = _wished_code(content)
+    if owner is None:
+        if content["origin"] != MethodOrigin.COMPILED:
+            checked.add(
+                "origin",
+                _("A method of a laboratory is imported in the name of one of its people (--as)."),
+            )
+        if not content["source_code"]:
+            checked.add("source_code", _("A compiled method needs its name at the source."))
+        if not content["sources"]:
+            checked.add("sources", _("A compiled method needs a source."))
+    if wish and queries.published_code_exists(wish, but=version.method_id if version else None):
+        checked.add("code", _("The code %(code)s is taken by a published method.", code=wish))
+    if version is None or owner is None or checked.errors or queries.same_content(version, content):
+        return
+    if version.state not in EDITABLE_STATES:
+        checked.add(
+            "code",
+            _(
+                "%(code)s is %(state)s and cannot be changed by a file. Begin a new version first.",
+                code=version.method.code,
+                state=version.state.value,
+            ),
+        )
+
+
+def _store(
+    actor: Actor, owner: Laboratory | None, content: Content, version: MethodVersion | None, match: _Matcher
+) -> MethodVersion:
+    if owner is None:
+        return _store_compiled(content, version, match)
+    if version is None:
+        return _create_draft(actor, owner, content, match)
+    _change(actor, version.method, version, content, has_code=True)
+    return version
+
+
+def load_seeds(folder: Path) -> int:
+    """Load the compiled methods of ``methods.json``; return how many versions were made (0 the next time)."""
+    path = folder / "methods.json"
+    report = _import(OPERATOR, None, exchange.rows_of_file(path.read_bytes(), path.name), path.name, False)
+    report.raise_if_refused()
+    return report.count(Outcome.CREATED) + report.count(Outcome.CHANGED)
+
+
+def _store_compiled(content: Content, previous: MethodVersion | None, match: _Matcher) -> MethodVersion:
+    """Store a compiled record as a draft; ``_publish_compiled`` publishes all of them at once."""
+    now = clock.now()
+    if previous is None:
+        code = _wished_code(content)
+        hub_code = "" if code else _new_hub_code()
+        code = code or hub_code
+        method = DetectionMethod(
+            code=code,
+            code_key=code.casefold(),
+            hub_key=hub_code.casefold() or None,
+            source_code=content["source_code"],
+            origin=MethodOrigin.COMPILED,
+            created_at=now,
+        )
+    else:
+        method = previous.method
+    version = MethodVersion(
+        method=method,
+        number=previous.number + 1 if previous else 1,
+        state=MethodState.DRAFT,
+        change_note="Updated from its sources." if previous else "",
+        created_at=now,
+        changed_at=now,
+        editor_ids=[],
+    )
+    _fill(version, content, match, trusted=True)
+    db.session.add(version)
+    return version
+
+
+def _publish_compiled() -> None:
+    """Publish the compiled records just stored; their parts must be in the database before."""
+    db.session.flush()
+    now = clock.now()
+    drafts = db.session.scalars(
+        select(MethodVersion)
+        .join(MethodVersion.method)
+        .where(
+            DetectionMethod.origin == MethodOrigin.COMPILED,
+            MethodVersion.state.in_((MethodState.DRAFT, MethodState.PUBLISHED)),
+        )
+        .order_by(MethodVersion.number.desc())
+    ).all()
+    fresh = {version.method_id: version for version in drafts if version.state is MethodState.DRAFT}
+    for version in drafts:
+        if version.state is MethodState.PUBLISHED and version.method_id in fresh:
+            version.state, version.superseded_at = MethodState.SUPERSEDED, now
+    db.session.flush()
+    for version in fresh.values():
+        version.content_hash = queries.seal_of(version)
+        version.published_at = now
+        version.state = MethodState.PUBLISHED
+    db.session.flush()

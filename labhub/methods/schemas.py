@@ -1,0 +1,297 @@
+"""What comes in and goes out of methods. The rules on values stand in ``exchange.check``."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from labhub.methods.models import (
+    FileRole,
+    MethodOrigin,
+    MethodState,
+    OligoRole,
+    Specificity,
+    Technique,
+)
+from labhub.web.api import ListArguments
+
+REASON = validate.Length(min=1, max=10_240)
+
+
+def text(longest: int = 65_536, **options: Any) -> fields.String:
+    """Return a text that may be null: not reported."""
+    return fields.String(allow_none=True, validate=validate.Length(max=longest), **options)
+
+
+def texts(**options: Any) -> "fields.List[Any]":
+    """Return a list of texts, or null."""
+    return fields.List(fields.String(), allow_none=True, validate=validate.Length(max=200), **options)
+
+
+class TaxonSchema(Schema):
+    """The taxon that a method is for."""
+
+    scientific = text(200)
+    common = text(200)
+
+
+class ModificationSchema(Schema):
+    """A modification inside an oligo."""
+
+    after_base = fields.Integer(required=True, strict=True)
+    name = fields.String(required=True)
+
+
+class OligoSchema(Schema):
+    """A primer or probe, 5' to 3'."""
+
+    role = fields.String(required=True, validate=validate.OneOf([role.value for role in OligoRole]))
+    name = text(100)
+    sequence = fields.String(required=True, validate=validate.Length(max=1000))
+    label5 = text(60)
+    label3 = text(60)
+    final_concentration_nanomolar = fields.Float(allow_none=True, metadata={"description": "nmol/L"})
+    modifications = fields.List(fields.Nested(ModificationSchema))
+
+
+class ReferenceGeneSchema(Schema):
+    """The taxon's gene that results are set in relation to."""
+
+    gene = fields.String(required=True)
+    verified = fields.Boolean(allow_none=True)
+    source = text(500)
+
+
+class ValidationSchema(Schema):
+    """Validation figures; null means not reported."""
+
+    collaborative_trial = fields.Boolean(allow_none=True)
+    laboratories = fields.Integer(allow_none=True, strict=True)
+    year = fields.Integer(allow_none=True, strict=True)
+    body = text(300)
+    note = text(10_240)
+    source = text(10_240)
+    inferred = fields.Boolean(allow_none=True)
+    lod_text = text(500)
+    lod_copies = fields.Float(allow_none=True)
+    lod_percent = fields.Float(allow_none=True)
+    loq_text = text(500)
+    loq_copies = fields.Float(allow_none=True)
+    loq_percent = fields.Float(allow_none=True)
+    rsdr_percent = fields.Float(allow_none=True, metadata={"description": "within a laboratory (RSDr)"})
+    rsdR_percent = fields.Float(allow_none=True, metadata={"description": "between laboratories (RSDR)"})
+    slope = fields.Float(allow_none=True)
+    pcr_efficiency_percent = fields.Float(allow_none=True)
+    r2 = fields.Float(allow_none=True)
+    bias_percent = fields.Float(allow_none=True)
+    dynamic_range = text(500)
+    figures_note = text(10_240)
+    figures_source = text(10_240)
+
+
+class SourceSchema(Schema):
+    """Where facts were read."""
+
+    title = fields.String(required=True, validate=validate.Length(min=1, max=500))
+    url = text(1000)
+    year = fields.Integer(allow_none=True, strict=True)
+
+
+class VerificationSchema(Schema):
+    """How a compiled record was checked."""
+
+    amplicon_consistent = fields.Boolean(allow_none=True)
+    seen_in = texts()
+    n_places = fields.Integer(allow_none=True, strict=True)
+
+
+class ContentSchema(Schema):
+    """What a method says, as it is exported and sent."""
+
+    code = text(60)
+    wished_code = text(60)
+    source_code = text(120)
+    title = fields.String(required=True, validate=validate.Length(min=1, max=300))
+    specificity = fields.String(required=True, validate=validate.OneOf([each.value for each in Specificity]))
+    target = text(300)
+    targets = texts()
+    taxon = fields.Nested(TaxonSchema, allow_none=True)
+    technique = fields.String(required=True, validate=validate.OneOf([each.value for each in Technique]))
+    chemistry = text(100)
+    quantitative = fields.Boolean(allow_none=True)
+    oligos = fields.List(fields.Nested(OligoSchema), allow_none=True)
+    amplicon_bp = fields.Integer(allow_none=True, strict=True)
+    amplicon = text(100_000)
+    amplicon_accession = text(100)
+    reference_gene = fields.Nested(ReferenceGeneSchema, allow_none=True)
+    reference_method = text(200)
+    calibrant = text(10_240)
+    reaction_microlitre = fields.Float(allow_none=True)
+    template_nanogram = fields.Float(allow_none=True)
+    thermal_profile = text()
+    reagents = text()
+    matrices = texts()
+    licence = text(200)
+    validation = fields.Nested(ValidationSchema, allow_none=True)
+    standardisation = text(200)
+    lmo_unique_identifiers = texts()
+    target_copies_per_haploid_genome = fields.Integer(allow_none=True, strict=True)
+    same_oligos_as = texts()
+    notes = texts()
+    sources = fields.List(fields.Nested(SourceSchema), allow_none=True)
+    verified = fields.Boolean(allow_none=True, metadata={"description": "Kept for compiled records only."})
+    verification = fields.Nested(VerificationSchema, allow_none=True)
+    origin = fields.String(
+        allow_none=True,
+        validate=validate.OneOf([each.value for each in MethodOrigin]),
+        metadata={"description": "Not set by what is sent: a laboratory's method is `submitted`."},
+    )
+    record = fields.Dict(
+        allow_none=True, metadata={"description": "Facts that the hub gives in an export; not read."}
+    )
+
+
+class MethodIn(ContentSchema):
+    """A method to begin: the JSON of an export. Hub-made codes (`LH-…`) are given anew."""
+
+    laboratory = fields.String(
+        load_default="",
+        validate=validate.Length(max=40),
+        metadata={"description": "Code of one's laboratory; needed by people who work in several."},
+    )
+
+
+class MethodChange(ContentSchema):
+    """Fields of a draft to replace; what is not given stays."""
+
+    change_note = fields.String(validate=REASON)
+
+
+class FileOut(Schema):
+    """A file of a version."""
+
+    id = fields.Integer()
+    name = fields.String()
+    role = fields.String()
+    kind = fields.String()
+    media_type = fields.String()
+    size_bytes = fields.Integer()
+    sha256 = fields.String()
+
+
+class VersionRow(Schema):
+    """A version in the list of versions."""
+
+    version = fields.Integer()
+    state = fields.String()
+    title = fields.String()
+    published_at = fields.DateTime(allow_none=True)
+    superseded_at = fields.DateTime(allow_none=True)
+    withdrawn_at = fields.DateTime(allow_none=True)
+    withdrawal_reason = fields.String(allow_none=True)
+    change_note = fields.String(allow_none=True)
+    content_hash = fields.String(allow_none=True)
+
+
+class MethodOut(ContentSchema):
+    """A version of a method."""
+
+    version = fields.Integer()
+    state = fields.String()
+    laboratory = fields.String(allow_none=True)
+    published_at = fields.DateTime(allow_none=True)
+    superseded_at = fields.DateTime(allow_none=True)
+    withdrawn_at = fields.DateTime(allow_none=True)
+    withdrawal_reason = fields.String(allow_none=True)
+    return_reason = fields.String(allow_none=True)
+    change_note = fields.String(allow_none=True)
+    content_hash = fields.String(allow_none=True)
+    intact = fields.Boolean(allow_none=True)
+    files = fields.List(fields.Nested(FileOut))
+    versions = fields.List(fields.Nested(VersionRow))
+
+    class Meta:
+        exclude = ("record",)
+
+
+class MethodRow(Schema):
+    """A method in the list."""
+
+    code = fields.String()
+    version = fields.Integer()
+    state = fields.String()
+    title = fields.String()
+    specificity = fields.String()
+    technique = fields.String()
+    quantitative = fields.Boolean()
+    target = fields.String()
+    taxon_scientific = fields.String(allow_none=True)
+    taxon_common = fields.String(allow_none=True)
+    amplicon_bp = fields.Integer(allow_none=True)
+    origin = fields.String()
+    verified = fields.Boolean(allow_none=True)
+    laboratory = fields.String(allow_none=True)
+    published_at = fields.DateTime(allow_none=True)
+
+
+SHORT = validate.Length(max=200)
+
+
+class MethodArguments(ListArguments):
+    """The filters of the list."""
+
+    specificity = fields.Enum(Specificity, by_value=True, load_default=None)
+    technique = fields.Enum(Technique, by_value=True, load_default=None)
+    quantitative = fields.Boolean(load_default=None)
+    origin = fields.Enum(MethodOrigin, by_value=True, load_default=None)
+    state = fields.Enum(MethodState, by_value=True, load_default=None)
+    taxon = fields.String(load_default="", validate=SHORT)
+    target = fields.String(load_default="", validate=SHORT)
+    lmo = fields.String(load_default="", validate=SHORT)
+    element = fields.String(load_default="", validate=SHORT)
+    laboratory = fields.String(load_default="", validate=SHORT)
+
+
+class VersionArguments(Schema):
+    """Which version; the published one by default."""
+
+    version = fields.Integer(load_default=None, validate=validate.Range(1, 1_000_000))
+
+
+FORMATS = ("json", "csv", "fasta")
+
+
+class DownloadArguments(VersionArguments):
+    """Which form of which version."""
+
+    format = fields.String(load_default="json", validate=validate.Length(max=20))
+
+
+class EmptyIn(Schema):
+    """Nothing needs to be said."""
+
+
+class ReviewIn(Schema):
+    """What a reviewer does: take the review on, or return the version."""
+
+    decision = fields.String(load_default="claim", validate=validate.OneOf(["claim", "return"]))
+    reason = fields.String(load_default="", validate=validate.Length(max=10_240))
+
+
+class WithdrawalIn(Schema):
+    """Why a version is withdrawn."""
+
+    reason = fields.String(required=True, validate=REASON)
+    version = fields.Integer(load_default=None, strict=True, validate=validate.Range(1, 1_000_000))
+
+
+class NewVersionIn(Schema):
+    """Why there is a new version."""
+
+    change_note = fields.String(required=True, validate=REASON)
+
+
+class FileIn(Schema):
+    """Which role a file has; the file itself is the part `file`."""
+
+    role = fields.Enum(FileRole, by_value=True, load_default=FileRole.SOP)
+    sha256 = fields.String(load_default="", validate=validate.Length(max=64))
