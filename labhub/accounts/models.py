@@ -51,6 +51,9 @@ class Party(Model):
     name_ar: Mapped[str] = mapped_column(String(120))
     name_ru: Mapped[str] = mapped_column(String(120))
     region: Mapped[Region | None] = mapped_column(text_enum(Region))
+    source: Mapped[str] = mapped_column(String(300), default="")
+    verified: Mapped[bool] = mapped_column(default=False)
+    """Read at the source named; otherwise from memory or not checked again."""
 
     statuses: Mapped[list["PartyStatus"]] = relationship(order_by="PartyStatus.from_on")
     groups: Mapped[list["GroupMembership"]] = relationship()
@@ -340,13 +343,26 @@ class OneTimeLink(Model):
     user: Mapped[User] = relationship()
 
 
+class TryKind(StrEnum):
+    """What was tried; each kind is counted apart."""
+
+    SIGN_IN = "sign-in"
+    RESET = "reset"
+    LINK = "link"
+    JOIN = "join"
+
+
 class SignInTry(Model):
-    """A try to sign in that has not (yet) succeeded; five minutes of them are counted."""
+    """A try to sign in that has not (yet) succeeded, or another act of a visitor that is limited.
+
+    Five minutes of them are counted.
+    """
 
     __tablename__ = "sign_in_try"
     __table_args__ = (Index("ix_sign_in_try_account", "account_key", "at"), Index("ix_sign_in_try_at", "at"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[TryKind] = mapped_column(text_enum(TryKind), default=TryKind.SIGN_IN)
     account_key: Mapped[str] = mapped_column(String(64))
     address_key: Mapped[str] = mapped_column(String(64), index=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -365,5 +381,6 @@ class RequestOnce(Model):
     status: Mapped[int]
     content_type: Mapped[str] = mapped_column(String(100))
     location: Mapped[str] = mapped_column(String(500), default="")
+    etag: Mapped[str] = mapped_column(String(100), default="")
     answer: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -12,7 +12,30 @@ from labhub.i18n import _
 
 SHORTEST, LONGEST = 12, 128
 COMMONEST = 10_000
-HUB_WORDS = ["labhub", "laboratory", "laboratories", "detection", "identification", "living", "modified", "organism", "organisms", "lmo", "lmos", "biosafety", "cartagena", "protocol", "party", "parties", "secretariat", "password", "passphrase", "admin", "administrator", "welcome"]
+HUB_WORDS = [
+    "labhub",
+    "laboratory",
+    "laboratories",
+    "detection",
+    "identification",
+    "living",
+    "modified",
+    "organism",
+    "organisms",
+    "lmo",
+    "lmos",
+    "biosafety",
+    "cartagena",
+    "protocol",
+    "party",
+    "parties",
+    "secretariat",
+    "password",
+    "passphrase",
+    "admin",
+    "administrator",
+    "welcome",
+]
 
 
 class Hasher:
@@ -60,7 +83,7 @@ def check_password(password: str, *, personal: Iterable[str] = ()) -> None:
 
     ``personal`` are the person's own words (name, e-mail address).
     """
-    length = len(normal(password))
+    length = len(unicodedata.normalize("NFC", password))  # as typed: NFKC makes one ﷺ into 18 letters
     if length < SHORTEST:
         raise Invalid(
             _("The password needs at least %(number)s characters.", number=SHORTEST), field="password"
@@ -70,7 +93,8 @@ def check_password(password: str, *, personal: Iterable[str] = ()) -> None:
             _("The password may have at most %(number)s characters.", number=LONGEST), field="password"
         )
     folded = normal(password).casefold()
-    if folded in _commonest() or len(set(folded)) < 4:
+    typed = unicodedata.normalize("NFC", password).casefold()
+    if folded in _commonest() or len(set(typed)) < 4:
         raise Invalid(_("This password is one of the most used ones. Choose another."), field="password")
     words = {word for text in personal for word in re.split(r"[\W_]+", text.casefold()) if len(word) >= 3}
     rest = folded

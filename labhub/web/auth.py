@@ -7,15 +7,19 @@ from a browser needs the CSRF token and a request from our own pages (``trust.md
 
 import re
 import secrets
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from flask import Flask, g, request, session
 from flask_login import current_user
 from flask_security import Security
 from flask_security.datastore import FSQLALiteUserDatastore
 from flask_security.utils import login_user, logout_user
 from flask_wtf.csrf import generate_csrf, validate_csrf
+from sqlalchemy.exc import OperationalError
 from wtforms import ValidationError
 
 from labhub import audit, clock
@@ -28,6 +32,8 @@ from labhub.db import db, transaction
 from labhub.errors import NotAllowed, Refusal, SignInNeeded
 from labhub.i18n import LANGUAGES, RIGHT_TO_LEFT, _, current_language, use_language
 from labhub.web.access import PUBLIC, SIGNED_IN, need_of
+
+log = structlog.get_logger("labhub.auth")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SECRET_PARAMETERS = frozenset({"token", "access_token", "api_key", "bearer", "auth_token"})
@@ -106,7 +112,14 @@ def current_actor() -> Actor:
     return actor
 
 
+def received_at() -> datetime:
+    """Return when this request reached the hub, before it waited for anything (``trust.md`` H8)."""
+    instant: datetime = g.received_at
+    return instant
+
+
 def _before_request() -> None:
+    g.received_at = clock.now()
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     audit.set_origin(g.request_id, "api" if is_api() else "web")
@@ -114,7 +127,9 @@ def _before_request() -> None:
     request.host  # noqa: B018 (raises 400 for a host that is not ours)
     if request.endpoint == "static":
         return
-    if SECRET_PARAMETERS & request.args.keys():
+    if any("\x00" in value for value in (request.path, *request.args.values())):
+        raise Refusal(_("The address holds a NUL sign."))
+    if SECRET_PARAMETERS & {name.casefold() for name in request.args}:
         raise Refusal(_("A token in an address ends up in logs. Send it in the Authorization header."))
     g.actor = _identify()
     need = need_of(request.endpoint)
@@ -136,9 +151,17 @@ def _identify() -> Actor:
     if not request.args.get("lang"):
         use_language(user.language)
     if clock.now() - row.seen_at >= commands.SEEN_STEP:
-        with transaction():
-            commands.touch_session(row.id)
+        _note_use(lambda: commands.touch_session(row.id))
     return actor
+
+
+def _note_use(note: Callable[[], None]) -> None:
+    """Write down that a session or token was used; a disk that is full does not stop reading (F3)."""
+    try:
+        with transaction():
+            note()
+    except OperationalError as error:
+        log.error("use-not-noted", error=type(error.orig).__name__)
 
 
 def _bearer(header: str) -> Actor:
@@ -152,8 +175,7 @@ def _bearer(header: str) -> Actor:
         use_language(user.language)
     actor = queries.actor_of(user, scope=row.scope)
     if row.last_used_at is None or clock.now() - row.last_used_at >= commands.SEEN_STEP:
-        with transaction():
-            commands.touch_token(row.id)
+        _note_use(lambda: commands.touch_token(row.id))
     return actor
 
 
@@ -182,6 +204,8 @@ def _check_write(need: str | None) -> None:
         raise NotAllowed(_("This request comes from another site."))
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise NotAllowed(_("This request comes from another site."))
+    if is_api() and actor.user_id is None and need == PUBLIC and request.is_json:
+        return  # no session whose rights could be used; JSON from elsewhere needs a preflight, refused above
     try:
         validate_csrf(request.headers.get("X-CSRF-Token") or request.form.get("csrf_token"))
     except ValidationError as error:

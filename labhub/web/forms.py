@@ -23,6 +23,8 @@ def load_form(schema: Schema, *, extra: dict[str, Any] | None = None) -> dict[st
         if name in OWN_FIELDS:
             continue
         values = [value for value in request.form.getlist(name) if value.strip()]
+        if any("\x00" in value for value in values):
+            raise Invalid(_("Invisible or control characters are not allowed here."), field=name)
         if values:
             given[name] = values if name.endswith("[]") else values[0]
     given.update(extra or {})
