@@ -1,12 +1,37 @@
 """Plain functions that make valid records; a test names only what it is about."""
 
+from datetime import datetime, timedelta
+from io import BytesIO
 from itertools import count
+from random import Random
+from typing import Any
+
+from flask import current_app
 
 from labhub import clock
 from labhub.accounts import commands, queries
-from labhub.accounts.actor import OPERATOR, Actor, Role, Scope
+from labhub.accounts.actor import OPERATOR, VISITOR, Actor, Role, Scope
 from labhub.accounts.models import Laboratory, Party, PartyStatus, StatusKind, User
 from labhub.db import db, transaction
+from labhub.forum import commands as forum
+from labhub.forum.models import Discussion, Post, Topic
+from labhub.lmos import commands as lmo_commands
+from labhub.lmos import queries as lmo_queries
+from labhub.lmos.models import Element, Lmo
+from labhub.methods.models import (
+    DetectionMethod,
+    MethodOrigin,
+    MethodState,
+    MethodVersion,
+    Specificity,
+    Technique,
+)
+from labhub.samples import commands as samples
+from labhub.samples.models import Case, Sample
+from labhub.sequences import commands as sequence_commands
+from labhub.sequences.formats import read_records
+from labhub.sequences.models import ReferenceSequence, Visibility
+from labhub.usage import commands as usage
 
 _numbers = count(1)
 PASSWORD = "correct horse battery 9"
@@ -81,3 +106,197 @@ def bearer(user: User, scope: Scope = Scope.WRITE) -> dict[str, str]:
 def today() -> str:
     """Return the hub's present day."""
     return clock.now().date().isoformat()
+
+
+def make_citable_version(
+    code: str | None = None, number: int = 1, state: MethodState = MethodState.PUBLISHED
+) -> MethodVersion:
+    """Return a version of a compiled method that results can cite; the method is made on first use."""
+    code = code or f"QT-EVE-ZM-{next(_numbers):03d}"
+    with transaction():
+        method = db.session.query(DetectionMethod).filter_by(code=code).one_or_none()
+        if method is None:
+            method = DetectionMethod(
+                code=code,
+                code_key=code.casefold(),
+                source_code=code,
+                origin=MethodOrigin.COMPILED,
+                created_at=clock.now(),
+            )
+        version = MethodVersion(
+            method=method,
+            number=number,
+            state=state,
+            title=f"Quantification by {code}",
+            specificity=next(iter(Specificity)),
+            technique=next(iter(Technique)),
+            quantitative=True,
+            created_at=clock.now(),
+            changed_at=clock.now(),
+            published_at=clock.now(),
+            content_hash="0" * 64,
+        )
+        db.session.add(version)
+    return version
+
+
+def make_case(actor: Actor, **fields: object) -> Case:
+    """Return a new case of Kenya that ``actor`` opens."""
+    with transaction():
+        given: dict[str, Any] = {"title": "Maize at the port", "party": "KE", **fields}
+        return samples.open_case(actor, **given)
+
+
+def make_sample(actor: Actor, case: Case, **fields: object) -> Sample:
+    """Return a new sample of ``case``, taken an hour ago."""
+    with transaction():
+        given: dict[str, Any] = {
+            "label": f"S-{next(_numbers)}",
+            "taken_at": clock.now() - timedelta(hours=1),
+            **fields,
+        }
+        return samples.register_sample(actor, case=case.id, **given)
+
+
+# Sequences
+
+
+def make_bases(length_bp: int = 300, *, seed: int = 1) -> str:
+    """Return bases that no other seed gives, the same each time."""
+    return "".join(Random(seed).choices("ACGT", k=length_bp))
+
+
+def make_genbank(
+    bases: str | None = None,
+    *,
+    accession: str = "AB123456",
+    title: str = "P-35S of a vector",
+    organism: str = "Cauliflower mosaic virus",
+    topology: str = "circular",
+) -> bytes:
+    """Return a GenBank file of one record with two features, one across the origin where it is circular."""
+    bases = bases or make_bases()
+    far = f"join({len(bases) - 4}..{len(bases)},1..5)" if topology == "circular" else "1..5"
+    lines = [
+        f"LOCUS       {accession:<16} {len(bases):>11} bp    DNA     {topology:<8} SYN 01-JAN-2020",
+        f"DEFINITION  {title}.",
+        f"ACCESSION   {accession}",
+        f"VERSION     {accession}.1",
+        f"SOURCE      {organism}",
+        f"  ORGANISM  {organism}",
+        "FEATURES             Location/Qualifiers",
+        "     promoter        11..60",
+        '                     /label="P-35S"',
+        f"     misc_feature    complement({far})",
+        '                     /note="far end"',
+        "ORIGIN",
+    ]
+    for start in range(0, len(bases), 60):
+        row = bases[start : start + 60].lower()
+        lines.append(
+            f"{start + 1:>9} " + " ".join(row[place : place + 10] for place in range(0, len(row), 10))
+        )
+    return ("\n".join([*lines, "//"]) + "\n").encode()
+
+
+def make_sequence(
+    actor: Actor,
+    *,
+    bases: str | None = None,
+    visibility: Visibility = Visibility.PUBLIC,
+    title: str = "P-35S of a vector",
+    accession: str = "AB123456",
+    lmo: str = "",
+    element: str = "",
+) -> ReferenceSequence:
+    """Return a draft of the actor's laboratory."""
+    content = make_genbank(bases, accession=accession, title=title)
+    with transaction():
+        (made,) = sequence_commands.upload_sequences(
+            actor,
+            read_records(BytesIO(content), "genbank"),
+            file_name="part.gb",
+            file_kind="genbank",
+            keep_file=None,
+            details=sequence_commands.Details(visibility=visibility, lmo=lmo, element=element),
+        )
+    return made
+
+
+def make_published_sequence(manager: Actor, reviewer: Actor, **record: Any) -> ReferenceSequence:
+    """Return a record that ``manager`` made and submitted and ``reviewer`` published."""
+    made = make_sequence(manager, **record)
+    with transaction():
+        sequence_commands.submit_sequence(manager, made.accession)
+    with transaction():
+        return sequence_commands.publish_sequence(reviewer, made.accession)
+
+
+# Discussions
+
+
+def make_discussion(actor: Actor | None = None, **fields: object) -> Discussion:
+    """Return a new discussion that opened an hour ago and closes in a week."""
+    given: dict[str, Any] = {
+        "title": "Detection of stacked events",
+        "opens_at": clock.now() - timedelta(hours=1),
+        "closes_at": clock.now() + timedelta(days=7),
+        **fields,
+    }
+    with transaction():
+        return forum.create_discussion(actor or OPERATOR, **given)
+
+
+def make_topic(discussion: Discussion | None = None, actor: Actor | None = None, **fields: object) -> Topic:
+    """Return a new topic with guiding questions by a new person of the Secretariat."""
+    discussion = discussion or make_discussion()
+    actor = actor or make_actor(Role.SECRETARIAT, organisation="Secretariat")
+    given: dict[str, Any] = {"title": "Guiding questions", "text": "Which methods do you use?", **fields}
+    with transaction():
+        return forum.create_topic(actor, discussion.id, **given)
+
+
+def make_post(topic: Topic | None = None, actor: Actor | None = None, **fields: object) -> Post:
+    """Return a new post by a new participant; its text is no other post's."""
+    topic = topic or make_topic()
+    actor = actor or make_actor(Role.PARTICIPANT)
+    given: dict[str, Any] = {"text": f"We use method {next(_numbers)}.", **fields}
+    with transaction():
+        return forum.create_post(actor, topic.id, **given)
+
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def make_use(
+    actor: Actor = VISITOR,
+    *,
+    at: datetime | None = None,
+    kind: str = "method",
+    item: int = 1,
+    version: str = "1",
+    file: str = "json",
+    agent: str = BROWSER,
+    address: str = "192.0.2.1",
+    status: int = 200,
+) -> None:
+    """Write one download of ``LH-1`` into the ledger."""
+    visit = usage.Visit(actor, address, agent, "request-1")
+    used = usage.UsedItem(kind, item, f"LH-{item}", version, file, None)
+    spool = current_app.extensions["labhub.usage_spool"]
+    assert usage.record_use(used, visit, status, secret="s" * 32, spool=spool, at=at)
+
+
+def make_element(name: str = "P-35S", *, kind: str = "promoter", **fields: object) -> Element:
+    """Return a new element."""
+    with transaction():
+        return lmo_commands.create_element(OPERATOR, {"name": name, "kind": kind, **fields})
+
+
+def make_lmo(event: str | None = None, **fields: object) -> Lmo:
+    """Return a new LMO; ``fields`` have the shape of the export, elements of claims are made on first use."""
+    for claim in fields.get("claims", []):  # type: ignore[attr-defined]
+        if lmo_queries.match_element(claim["element"]) is None:
+            make_element(claim["element"])
+    with transaction():
+        return lmo_commands.create_lmo(OPERATOR, {"event": event or f"EVENT{next(_numbers)}", **fields})
