@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm.attributes import flag_modified
 
 from labhub import audit, clock
@@ -238,6 +238,28 @@ def add_name(actor: Actor, ident: str, record: Mapping[str, Any]) -> LmoName:
     db.session.flush()
     audit.record(actor, "lmo-name.create", "lmo", lmo.id, version=lmo.row_version, after={"name": name.name})
     return name
+
+
+def create_element(actor: Actor, record: Mapping[str, Any]) -> Element:
+    """Add a genetic element; ``record`` has the shape of the export, ``name`` and ``kind`` are needed."""
+    require(actor, "element.change")
+    fields = exchange.read_element(record)
+    if "kind" not in fields:
+        raise Invalid(_("This field is needed."), field="kind")
+    key, address = name_key(fields["name"]), element_slug(fields["name"])
+    if db.session.scalar(select(Element.id).where(or_(Element.name_key == key, Element.slug == address))):
+        raise Conflict(_("There is an element with this name, or one that looks the same."), field="name")
+    element = _store_element(None, fields)
+    db.session.flush()
+    audit.record(
+        actor,
+        "element.create",
+        "element",
+        element.id,
+        version=element.row_version,
+        after={"name": element.name, "kind": element.kind},
+    )
+    return element
 
 
 def _unknown_element(name: str) -> Text:
