@@ -101,7 +101,7 @@ def _lines_of(path: Path) -> int:
     try:
         with path.open("rb") as file:
             return sum(1 for _line in file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return 0
 
 

@@ -54,12 +54,20 @@ def user_key(secret: str, visit: Visit) -> str:
     return hmac.digest(secret.encode(), who.encode("utf-8", "backslashreplace"), "sha256").hex()
 
 
-def record_use(item: UsedItem, visit: Visit, status: int, *, secret: str, spool: Spool) -> bool:
+def record_use(
+    item: UsedItem,
+    visit: Visit,
+    status: int,
+    *,
+    secret: str,
+    spool: Spool,
+    at: datetime | None = None,
+) -> bool:
     """Write one row in a transaction of its own; return whether the ledger took it.
 
     When it cannot, the row waits in the spool and the download goes on (``trust.md`` F3, H1).
     """
-    row = _row(item, visit, status, secret)
+    row = {**_row(item, visit, status, secret), "at": at or clock.now()}
     try:
         with separate_transaction() as session:
             session.execute(insert(UsageEvent).values(**row))
@@ -75,7 +83,6 @@ def _row(item: UsedItem, visit: Visit, status: int, secret: str) -> dict[str, An
     laboratories = actor.laboratory_ids
     return {
         "uuid": str(uuid4()),
-        "at": clock.now(),
         "user_id": actor.user_id,
         "user_key": user_key(secret, visit),
         "party_id": actor.party_id if signed_in else None,

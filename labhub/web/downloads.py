@@ -30,7 +30,7 @@ log = structlog.get_logger("labhub.downloads")
 
 CHUNK_BYTES = 256 * 1024
 SANDBOX = "sandbox; default-src 'none'"
-SPOOL = "labhub.spool"
+SPOOL = "labhub.usage_spool"
 
 
 @dataclass(frozen=True)
