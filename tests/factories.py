@@ -1,25 +1,31 @@
 """Plain functions that make valid records; a test names only what it is about."""
 
+import re
 from datetime import datetime, timedelta
 from io import BytesIO
 from itertools import count
 from random import Random
 from typing import Any
 
-from flask import current_app
+from flask import Flask, current_app
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from labhub import clock
 from labhub.accounts import commands, queries
 from labhub.accounts.actor import OPERATOR, VISITOR, Actor, Role, Scope
 from labhub.accounts.models import Laboratory, Party, PartyStatus, StatusKind, User
 from labhub.db import db, transaction
+from labhub.file_kinds import FileKind
 from labhub.forum import commands as forum
 from labhub.forum.models import Discussion, Post, Topic
 from labhub.lmos import commands as lmo_commands
 from labhub.lmos import queries as lmo_queries
 from labhub.lmos.models import Element, Lmo
+from labhub.methods import commands as method_commands
 from labhub.methods.models import (
     DetectionMethod,
+    FileRole,
     MethodOrigin,
     MethodState,
     MethodVersion,
@@ -31,6 +37,7 @@ from labhub.samples.models import Case, Sample
 from labhub.sequences import commands as sequence_commands
 from labhub.sequences.formats import read_records
 from labhub.sequences.models import ReferenceSequence, Visibility
+from labhub.storage import keep
 from labhub.usage import commands as usage
 
 _numbers = count(1)
@@ -300,3 +307,108 @@ def make_lmo(event: str | None = None, **fields: object) -> Lmo:
             make_element(claim["element"])
     with transaction():
         return lmo_commands.create_lmo(OPERATOR, {"event": event or f"EVENT{next(_numbers)}", **fields})
+
+
+# Methods
+
+
+def method_content(**fields: object) -> dict[str, Any]:
+    """Return a method as it is sent: complete but for the SOP; ``fields`` replace its own."""
+    return {
+        "title": "Event-specific qPCR: maize event MON810",
+        "specificity": "event",
+        "target": "maize event MON810",
+        "targets": ["MON810"],
+        "taxon": {"scientific": "Zea mays", "common": "maize"},
+        "technique": "qpcr",
+        "chemistry": "TaqMan",
+        "quantitative": True,
+        "oligos": [
+            {
+                "role": role,
+                "name": f"oligo-{role}",
+                "sequence": sequence,
+                "label5": "FAM" if role == "probe" else None,
+                "label3": "TAMRA" if role == "probe" else None,
+                "final_concentration_nanomolar": 300,
+            }
+            for role, sequence in (
+                ("forward", "TCGAAGGACGAAGGACTCTAACG"),
+                ("reverse", "GCCACCTTCCTTTTCCACTATCTT"),
+                ("probe", "AACATCCTTTGCCATTGCCCAGC"),
+            )
+        ],
+        "amplicon_bp": 92,
+        "amplicon_accession": "AF434709",
+        "reference_method": "QT-TAX-ZM-002",
+        "calibrant": "ERM-BF413, JRC",
+        "reaction_microlitre": 25,
+        "template_nanogram": 100,
+        "thermal_profile": "95 °C 10 min; 45 cycles of 95 °C 15 s, 60 °C 60 s",
+        "reagents": "Universal master mix",
+        "matrices": ["maize flour"],
+        "licence": "CC BY 4.0",
+        "validation": {"lod_percent": 0.02, "slope": -3.4, "r2": 0.998},
+        "lmo_unique_identifiers": ["MON-00810-6"],
+        **fields,
+    }
+
+
+def make_sop(actor: Actor, code: str, *, name: str = "sop.pdf", content: bytes = b"%PDF-1.4\n%%EOF\n") -> int:
+    """Add an SOP to the draft ``code`` and return the number of the file."""
+    incoming = current_app.extensions["labhub.incoming"]
+    path, stored = incoming.receive(BytesIO(content), 1 << 20)
+    with transaction():
+        row = keep(current_app.extensions["labhub.store"], path, stored)
+        file = method_commands.ReceivedFile(row, name, FileKind.PDF)
+        made = method_commands.add_file(actor, code, file, FileRole.SOP)
+    path.unlink()
+    return made.id
+
+
+def make_method(
+    *, actor: Actor | None = None, state: str = "draft", reviewer: Actor | None = None, **fields: object
+) -> MethodVersion:
+    """Return a new method of the laboratory of ``actor`` (a new manager), brought to ``state``."""
+    actor = actor or make_actor(Role.MANAGER, laboratory=make_laboratory())
+    with transaction():
+        version = method_commands.create_method(actor, method_content(**fields))
+    code = version.method.code
+    if state != "draft":
+        make_sop(actor, code)
+        with transaction():
+            version = method_commands.submit(actor, code)
+    if state in ("in-review", "published"):
+        reviewer = reviewer or make_actor(Role.REVIEWER)
+        with transaction():
+            version = method_commands.start_review(reviewer, code)
+    if state == "published":
+        assert reviewer is not None
+        with transaction():
+            version = method_commands.publish(reviewer, code)
+    return version
+
+
+def csrf_token(client: FlaskClient) -> str:
+    """Return the token that the forms of this browser carry now."""
+    page = client.get("/account" if client.get("/account").status_code == 200 else "/sign-in").text
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def submit(client: FlaskClient, path: str, **fields: object) -> TestResponse:
+    """Submit a form of the site as this browser."""
+    return client.post(path, data={"csrf_token": csrf_token(client), **fields})
+
+
+def sign_in(client: FlaskClient, email: str, password: str = PASSWORD) -> TestResponse:
+    """Sign this browser in through the page."""
+    return submit(client, "/sign-in", email=email, password=password)
+
+
+def browser_of(app: Flask, user: User) -> FlaskClient:
+    """Return a browser in which ``user`` (who has ``PASSWORD``) is signed in."""
+    client = app.test_client()
+    assert sign_in(client, user.email).status_code == 303
+    return client

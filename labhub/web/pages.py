@@ -61,7 +61,7 @@ def _layout() -> dict[str, Any]:
         "navigation": [
             (endpoint, _(title))
             for endpoint, title, need in NAVIGATION
-            if need is None or may_ever(actor, need)
+            if endpoint in current_app.view_functions and (need is None or may_ever(actor, need))
         ],
         "url_in_language": in_language,
         "now": clock.now(),
