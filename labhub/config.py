@@ -41,7 +41,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("INSTANCE", "instance", N_("Folder of the database, files, mail and secrets of this hub.")),
     Setting("DATABASE_URL", "", N_("SQLAlchemy address; empty: SQLite in the instance folder.")),
     Setting("STORAGE_URL", "", N_("file:///folder or s3://bucket?endpoint=…; empty: instance folder.")),
-    Setting("REDIS_URL", "", N_("Redis for limits and jobs; empty: kept inside the one server process.")),
+    Setting("REDIS_URL", "", N_("Redis for jobs; empty: kept inside the one server process.")),
     Setting("MAIL_URL", "", N_("smtp://[user:password@]host:port; empty: mails are kept as files.")),
     Setting("MAIL_FROM", "labhub@localhost", N_("Sender address of the hub's mails.")),
     Setting("SECRET_KEY", "", N_("At least 32 characters; empty: made at the first start and kept.")),

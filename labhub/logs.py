@@ -14,6 +14,7 @@ SECRET_KEYS = frozenset(
 
 def configure(log_format: str) -> None:
     """Send the events of labhub and of its libraries to stderr."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

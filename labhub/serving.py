@@ -47,7 +47,7 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
     config = load()
     if workers > 1 and not config.redis_url:
         raise ConfigurationError(
-            "More than one worker needs LABHUB_REDIS_URL: limits and jobs of the default live in one process."
+            "More than one worker needs LABHUB_REDIS_URL: the jobs of the default live in one process."
         )
     check_port(host, port)
     Granian(
