@@ -261,7 +261,8 @@ def _create_draft(actor: Actor, owner: Laboratory, content: Content, match: _Mat
         seen_in=[],
     )
     method.laboratory = owner
-    _fill(version, content, match, trusted=False)
+    with db.session.no_autoflush:
+        _fill(version, content, match, trusted=False)
     db.session.add(method)
     db.session.flush()
     return version
@@ -413,6 +414,7 @@ def new_version(actor: Actor, code: str, change_note: str) -> MethodVersion:
     if latest.state in OPEN_STATES:
         raise Conflict(_("Version %(number)s is being worked on already.", number=latest.number))
     note = _clean_reason(change_note, "change_note")
+    content, files = queries.content_of(latest), [_copy_of_file(file) for file in latest.files]
     now = clock.now()
     version = MethodVersion(
         method=method,
@@ -425,8 +427,9 @@ def new_version(actor: Actor, code: str, change_note: str) -> MethodVersion:
         editor_ids=sorted({*latest.editor_ids, *([actor.user_id] if actor.user_id else [])}),
         seen_in=[],
     )
-    _fill(version, queries.content_of(latest), _Matcher(), trusted=False)
-    version.files = [_copy_of_file(file) for file in latest.files]
+    with db.session.no_autoflush:
+        _fill(version, content, _Matcher(), trusted=False)
+    version.files = files
     db.session.add(version)
     db.session.flush()
     audit.record(
@@ -846,7 +849,8 @@ def _store_compiled(content: Content, previous: MethodVersion | None, match: _Ma
         changed_at=now,
         editor_ids=[],
     )
-    _fill(version, content, match, trusted=True)
+    with db.session.no_autoflush:
+        _fill(version, content, match, trusted=True)
     db.session.add(version)
     return version
 
