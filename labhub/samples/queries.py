@@ -201,6 +201,20 @@ def sample_rows(
     return query
 
 
+def samples_of(case: Case) -> list[Sample]:
+    """Return the samples of a case that the actor was shown, in the order of registration."""
+    return list(db.session.scalars(select(Sample).where(Sample.case_id == case.id).order_by(Sample.id)))
+
+
+def laboratories_of(party_ids: set[int]) -> list[Laboratory]:
+    """Return the laboratories of Parties, by name."""
+    return list(
+        db.session.scalars(
+            select(Laboratory).where(Laboratory.party_id.in_(party_ids)).order_by(Laboratory.name)
+        )
+    )
+
+
 # Custody and results --------------------------------------------------------------------------
 
 
