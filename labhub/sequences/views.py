@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError
 
@@ -106,7 +106,6 @@ def _page(sequence: ReferenceSequence, refusal: Refusal | None = None) -> Respon
         warnings=[shown_message(stored) for stored in sequence.warnings],
         bases_open=queries.may_see_bases(actor, sequence),
         formats=FORMAT_NAMES,
-        lmo_address=_lmo_address(sequence),
         state_name=_(STATE_NAMES[sequence.state]),
         visibility_name=_(VISIBILITY_NAMES[sequence.visibility]),
         visibility_text=_(VISIBILITY_TEXTS[sequence.visibility]),
@@ -122,12 +121,6 @@ def _page(sequence: ReferenceSequence, refusal: Refusal | None = None) -> Respon
         form=request.form,
     )
     return page, refusal.status if refusal else 200
-
-
-def _lmo_address(sequence: ReferenceSequence) -> str:
-    if sequence.lmo is None or "lmos.show" not in current_app.view_functions:
-        return ""
-    return url_for("lmos.show", ident=sequence.lmo.slug)
 
 
 @bp.get("/sequences/upload")

@@ -15,6 +15,7 @@ from labhub.db import db
 from labhub.sequences.models import ReferenceSequence, SequenceState, Visibility
 from tests.factories import (
     PASSWORD,
+    browser_of,
     make_actor,
     make_bases,
     make_genbank,
@@ -29,15 +30,7 @@ class Browser:
     """A signed-in person's browser that takes the hidden fields from the form it sends."""
 
     def __init__(self, app: Flask, user: User) -> None:
-        self.client = app.test_client()
-        page = self.client.get("/sign-in", base_url="https://localhost")
-        self.csrf = self._hidden(page, "csrf_token")
-        answer = self.client.post(
-            "/sign-in",
-            data={"email": user.email, "password": PASSWORD, "csrf_token": self.csrf},
-            base_url="https://localhost",
-        )
-        assert answer.status_code == 303, answer.text
+        self.client = browser_of(app, user)
 
     @staticmethod
     def _hidden(page: TestResponse, name: str) -> str:
@@ -46,7 +39,7 @@ class Browser:
         return found[1]
 
     def get(self, address: str) -> TestResponse:
-        return self.client.get(address, base_url="https://localhost")
+        return self.client.get(address)
 
     def send(self, page: str, address: str, **fields: object) -> TestResponse:
         form = self.get(page)
@@ -57,7 +50,7 @@ class Browser:
         }
         if 'name="row_version"' in form.text:
             given["row_version"] = self._hidden(form, "row_version")
-        return self.client.post(address, data={**given, **fields}, base_url="https://localhost")
+        return self.client.post(address, data={**given, **fields})
 
 
 @pytest.fixture
@@ -142,7 +135,6 @@ def test_form_sent_twice_makes_one_record(app: Flask, laboratory_people: tuple[U
         analyst.client.post(
             "/sequences/upload",
             data={**fields, "file": (BytesIO(make_genbank()), "part.gb")},
-            base_url="https://localhost",
         )
         for _time in range(2)
     ]
