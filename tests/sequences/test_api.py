@@ -234,7 +234,13 @@ def test_size_cap_is_exact(people: People, client: FlaskClient, app: Flask) -> N
     for over, status in ((-1, 201), (0, 201), (1, 413)):
         before = counts(app)
         content = head + b"A" * (commands.MAX_UPLOAD_BYTES + over - len(head))
-        answer = upload(client, people.analyst, content, "long.fa")
+        body = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="long.fa"\r\n\r\n'
+        answer = client.post(
+            "/api/v1/sequences",
+            data=body + content + b"\r\n--cut--\r\n",
+            content_type="multipart/form-data; boundary=cut",
+            headers=bearer(people.analyst),
+        )
         assert answer.status_code == status, answer.text[:500]
         if status == 413:
             assert counts(app) == before
