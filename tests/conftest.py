@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, has_app_context
 from flask.testing import FlaskClient
 from sqlalchemy.engine import make_url
 
@@ -161,6 +162,21 @@ class Reset:
             connection.execute(f'CREATE DATABASE "{target}" TEMPLATE "{source}" STRATEGY FILE_COPY')
 
 
+class Browser(FlaskClient):
+    """A test client whose requests share nothing with the test or with each other.
+
+    The fixture ``app`` keeps a context pushed; Flask would reuse it and its ``g`` for each request.
+    """
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the request in a context of its own; the test then reads what it has changed."""
+        with self.application.app_context():
+            response = super().open(*args, **kwargs)
+        if has_app_context():
+            db.session.rollback()
+        return response
+
+
 @pytest.fixture(scope="session")
 def session_app(
     database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -175,6 +191,7 @@ def session_app(
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         environ["LABHUB_DATABASE_URL"] = server.set(database=name).render_as_string(hide_password=False)
     app = create_app(load(environ, testing=True))
+    app.test_client_class = Browser
     app.config["TESTING"] = False  # errors are answered as in service
     yield app, Reset(app)
     with app.app_context():

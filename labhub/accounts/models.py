@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -181,14 +182,12 @@ class User(Model):
         """Whether the account may sign in."""
         return self.active
 
-    @property
-    def roles(self) -> list[Role]:
-        """Names of the roles held now."""
-        return [row.role for row in self.current_grants]
+    roles: ClassVar[tuple[()]] = ()
+    """Flask-Security's own roles, with permissions: labhub has none of that kind."""
 
     def has_role(self, role: str) -> bool:
         """Whether the role is held now, for any laboratory or Party."""
-        return role in self.roles
+        return any(row.role == role for row in self.current_grants)
 
     def get_id(self) -> str:
         """The identity that the cookie names."""

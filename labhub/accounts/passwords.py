@@ -100,7 +100,7 @@ def check_password(password: str, *, personal: Iterable[str] = ()) -> None:
     rest = folded
     for word in sorted(words | set(HUB_WORDS), key=len, reverse=True):
         rest = rest.replace(word, "")
-    if not re.sub(r"[\W\d_]+", "", rest):
+    if rest != folded and not re.sub(r"[\W\d_]+", "", rest):
         raise Invalid(
             _("This password is made of the hub's or your own names. Choose another."), field="password"
         )

@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response, g, redirect, render_template, request, url_for
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from labhub.db import db
 from labhub.errors import Refusal, SignInNeeded, StaleEdit, TooMany, Unavailable
@@ -81,6 +81,9 @@ def _redirect_to_sign_in() -> Response:
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
+    if isinstance(error, SecurityError):  # no address can be built for a host that is not ours
+        text = str(_("This hub does not answer for the host name that was asked for."))
+        return Response(text, status, mimetype="text/plain")
     if status in (301, 302, 303, 307, 308):
         return error.get_response()  # type: ignore[return-value]
     messages = getattr(error, "data", {}).get("messages", {})
