@@ -292,6 +292,7 @@ def make_use(
     used = usage.UsedItem(kind, item, f"LH-{item}", version, file, None)
     spool = current_app.extensions["labhub.usage_spool"]
     assert usage.record_use(used, visit, status, secret="s" * 32, spool=spool, at=at)
+    db.session.rollback()  # what was read before is read again
 
 
 def make_element(name: str = "P-35S", *, kind: str = "promoter", **fields: object) -> Element:

@@ -26,7 +26,6 @@ from labhub.web.api import page_of, sorted_by
 from labhub.web.auth import current_actor
 from labhub.web.downloads import usage_spool
 from labhub.web.errors import flat_messages
-from labhub.web.pages import navigate
 
 bp = Blueprint("indicators", __name__)
 
@@ -38,8 +37,6 @@ VERDICT_NAMES = {
     "robot": N_("dropped: robot or script"),
 }
 ACCESS_NAMES = {"regular": N_("regular"), "machine": N_("machine (token)")}
-
-navigate("indicators.index", N_("Indicators"))
 
 
 def _arguments(schema: Schema) -> dict[str, Any]:
