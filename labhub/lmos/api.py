@@ -200,9 +200,14 @@ def show_element(name: str) -> Response:
 def show_matrix(arguments: dict[str, Any]) -> Response:
     """Show which LMO has which element: `+` has, `-` lacks, `?` nobody says, `±` the sources disagree.
 
-    `taxon` and `element` (may be repeated) narrow it; `format=csv` gives the signs as a table.
+    `taxon` and `element` (may be repeated) narrow it; `verified=true` leaves claims from memory out;
+    `format=csv` gives the signs as a table.
     """
-    chosen = {"taxon": arguments["taxon"], "elements": arguments["element"]}
+    chosen = {
+        "taxon": arguments["taxon"],
+        "elements": arguments["element"],
+        "verified": arguments["verified"],
+    }
     if arguments["format"] == "csv":
         return _csv(queries.export_matrix(current_actor(), "csv", **chosen))
     return answer_record(queries.matrix_record(queries.matrix(current_actor(), **chosen)))

@@ -329,10 +329,17 @@ class Matrix:
         return cell.standing if cell else Standing.UNKNOWN
 
 
-def matrix(actor: Actor | None = None, *, taxon: str = "", elements: Sequence[str] = ()) -> Matrix:
+def matrix(
+    actor: Actor | None = None,
+    *,
+    taxon: str = "",
+    elements: Sequence[str] = (),
+    verified: bool | None = None,
+) -> Matrix:
     """Return the matrix of a taxon (or all) and of ``elements`` (or all that a claim here is about).
 
-    Elements are named by name or synonym; one that is not known raises ``NotFound``. Three queries.
+    Elements are named by name or synonym; one that is not known raises ``NotFound``. ``verified`` leaves
+    claims from memory out (or, when false, the others). Three queries.
     """
     chosen: set[int] = set()
     for name in elements:
@@ -352,6 +359,8 @@ def matrix(actor: Actor | None = None, *, taxon: str = "", elements: Sequence[st
         said = said.join(Lmo, Lmo.id == Claim.lmo_id).where(_has_taxon(taxon))
     if chosen:
         said = said.where(Claim.element_id.in_(chosen))
+    if verified is not None:
+        said = said.where(Claim.verified.is_(verified))
     lmos = [dict(row) for row in db.session.execute(rows).mappings()]
     found: dict[tuple[int, int], Cell] = {}
     for claim in db.session.execute(said).mappings():
@@ -459,9 +468,10 @@ def export_matrix(
     published: bool = False,
     taxon: str = "",
     elements: Sequence[str] = (),
+    verified: bool | None = None,
 ) -> bytes:
     """Return the matrix as ``json`` (with the claims of each cell) or ``csv`` (signs only)."""
-    found = matrix(actor, taxon=taxon, elements=elements)
+    found = matrix(actor, taxon=taxon, elements=elements, verified=verified)
     if format_ == "csv":
         return exchange.write_matrix_csv(found.elements, _matrix_rows(found))
     return exchange.json_file(matrix_record(found))

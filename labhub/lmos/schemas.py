@@ -33,6 +33,7 @@ class MatrixArguments(Schema):
 
     taxon = fields.String(load_default="", validate=TEXT)
     element = fields.List(fields.String(validate=TEXT), load_default=list, validate=validate.Length(max=200))
+    verified = fields.Boolean(load_default=None)
     format = fields.String(load_default="json", validate=validate.OneOf(["json", "csv"]))
     lang = fields.String(load_default="", validate=validate.Length(max=5))
 

@@ -157,7 +157,7 @@ def element(slug: str) -> ResponseReturnValue:
 def matrix() -> ResponseReturnValue:
     """Show the matrix of LMOs by elements."""
     given = _arguments(schemas.MatrixArguments(exclude=("format",)), many="element")
-    chosen = {"taxon": given["taxon"], "elements": given["element"]}
+    chosen = {"taxon": given["taxon"], "elements": given["element"], "verified": given["verified"]}
     return render_template(
         "lmos/matrix.html",
         matrix=queries.matrix(current_actor(), **chosen),
@@ -169,7 +169,11 @@ def matrix() -> ResponseReturnValue:
         root=url_for("lmos.index").partition("?")[0],
         element_root=url_for("lmos.elements").partition("?")[0],
         download=url_for(
-            "api_matrix.show_matrix", format="csv", taxon=given["taxon"] or None, element=given["element"]
+            "api_matrix.show_matrix",
+            format="csv",
+            taxon=given["taxon"] or None,
+            element=given["element"],
+            verified="true" if given["verified"] else None,
         ),
         show_identifier=_display,
     )
