@@ -25,7 +25,9 @@ from labhub.lmos import api as lmos_api
 from labhub.lmos import views as lmos_views
 from labhub.mail import postman_for
 from labhub.methods import api as methods_api
+from labhub.methods import views as methods_views
 from labhub.samples import api as samples_api
+from labhub.samples import views as samples_views
 from labhub.sequences import api as sequences_api
 from labhub.sequences import views as sequences_views
 from labhub.storage import Incoming, store_for
@@ -42,7 +44,16 @@ __all__ = ["accounts_models", "audit", "create_app", "outbox", "storage"]
 alembic = Alembic(metadatas=Model.metadata)
 
 API_BLUEPRINTS = (accounts_api, lmos_api, sequences_api, methods_api, samples_api, indicators_api, forum_api)
-PAGE_BLUEPRINTS = (pages, accounts_views, lmos_views, sequences_views, indicators_views, forum_views)
+PAGE_BLUEPRINTS = (
+    pages,
+    accounts_views,
+    lmos_views,
+    sequences_views,
+    methods_views,
+    indicators_views,
+    forum_views,
+    samples_views,
+)
 
 
 def create_app(config: Config | None = None) -> Flask:

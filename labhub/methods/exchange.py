@@ -30,6 +30,8 @@ MOST_LINES = 200
 MOST_RECORDS = 10_000
 HUB_CODE = re.compile(r"[Ll][Hh]-[0-9]+")
 CODE_SHAPE = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
+RESERVED_CODES = frozenset({"new", "import", "review", "rows"})
+"""Words that stand at a code's place in an address."""
 
 HUB_FACTS = "record"
 """Key of an export under which stand facts that the hub gives (state, version, files, owner); not read."""
@@ -203,7 +205,7 @@ def _code(value: Any) -> str | None:
     if _empty(value):
         return None
     code = _as_text(value).strip()
-    if len(code) > 60 or not CODE_SHAPE.fullmatch(code):
+    if len(code) > 60 or not CODE_SHAPE.fullmatch(code) or code.casefold() in RESERVED_CODES:
         raise Invalid(
             _("A code has at most 60 letters and digits, with single hyphens, points or underscores between.")
         )
@@ -696,7 +698,7 @@ def _oligo_column(column: str) -> tuple[str, int, str]:
     return match[1], int(match[2] or 1), match[3]
 
 
-def _cell(value: Any) -> str:
+def flat_cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -708,35 +710,19 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def _csv_row(record: Mapping[str, Any]) -> dict[str, str]:
-    row = {name: _cell(record.get(name)) for name in SCALARS}
+def flat(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields of a record as text by column, as in CSV and forms; not oligos and sources."""
+    row = {name: flat_cell(record.get(name)) for name in SCALARS}
     for column, (group, key) in GROUP_COLUMNS.items():
-        row[column] = _cell((record.get(group) or {}).get(key))
-    seen: dict[str, int] = {}
-    for oligo in record["oligos"]:
-        seen[oligo["role"]] = number = seen.get(oligo["role"], 0) + 1
-        prefix = oligo["role"] + ("" if number == 1 else str(number))
-        for column in OLIGO_COLUMNS[:-1]:
-            row[f"{prefix}_{column}"] = _cell(oligo[column])
-        row[f"{prefix}_modifications"] = "\n".join(
-            f"{each['after_base']} {each['name']}" for each in oligo["modifications"]
-        )
-    for column, key in SOURCE_COLUMNS.items():
-        row[column] = "\n".join(_cell(source[key]) for source in record["sources"])
-    facts = record.get(HUB_FACTS) or {}
-    row.update({name: _cell(facts.get(name)) for name in HUB_COLUMNS if name != "files"})
-    row["files"] = "\n".join(f"{file['sha256']} {file['name']}" for file in facts.get("files", ()))
+        row[column] = flat_cell((record.get(group) or {}).get(key))
     return row
 
 
-def _from_csv(row: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], Errors]:
-    """Return a CSV row as a record, the column of each of its fields, and what cannot be put in order."""
+def from_flat(row: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the fields of a record from text by column, and the column of each that has another name."""
     record: dict[str, Any] = {}
     columns: dict[str, str] = {}
-    errors: Errors = {}
-    oligos: dict[tuple[int, int], dict[str, Any]] = {}
     for column, cell in row.items():
-        match = OLIGO_COLUMN.fullmatch(column)
         if column in SCALARS:
             record[column] = cell.split("\n") if column in LINE_FIELDS and cell else cell or None
         elif column in GROUP_COLUMNS:
@@ -744,7 +730,36 @@ def _from_csv(row: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], E
             lines = f"{group}.{key}" in LINE_FIELDS
             record.setdefault(group, {})[key] = cell.split("\n") if lines and cell else cell or None
             columns[f"{group}.{key}"] = column
-        elif match and cell.strip():
+    return record, columns
+
+
+def _csv_row(record: Mapping[str, Any]) -> dict[str, str]:
+    row = flat(record)
+    seen: dict[str, int] = {}
+    for oligo in record["oligos"]:
+        seen[oligo["role"]] = number = seen.get(oligo["role"], 0) + 1
+        prefix = oligo["role"] + ("" if number == 1 else str(number))
+        for column in OLIGO_COLUMNS[:-1]:
+            row[f"{prefix}_{column}"] = flat_cell(oligo[column])
+        row[f"{prefix}_modifications"] = "\n".join(
+            f"{each['after_base']} {each['name']}" for each in oligo["modifications"]
+        )
+    for column, key in SOURCE_COLUMNS.items():
+        row[column] = "\n".join(flat_cell(source[key]) for source in record["sources"])
+    facts = record.get(HUB_FACTS) or {}
+    row.update({name: flat_cell(facts.get(name)) for name in HUB_COLUMNS if name != "files"})
+    row["files"] = "\n".join(f"{file['sha256']} {file['name']}" for file in facts.get("files", ()))
+    return row
+
+
+def _from_csv(row: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], Errors]:
+    """Return a CSV row as a record, the column of each of its fields, and what cannot be put in order."""
+    record, columns = from_flat(row)
+    errors: Errors = {}
+    oligos: dict[tuple[int, int], dict[str, Any]] = {}
+    for column, cell in row.items():
+        match = OLIGO_COLUMN.fullmatch(column)
+        if match and cell.strip():
             role, number, part = _oligo_column(column)
             oligo = oligos.setdefault(
                 (ROLE_ORDER[role], number), {"role": role, "column": match[1] + match[2]}

@@ -295,3 +295,28 @@ class FileIn(Schema):
 
     role = fields.Enum(FileRole, by_value=True, load_default=FileRole.SOP)
     sha256 = fields.String(load_default="", validate=validate.Length(max=64))
+
+
+class ImportIn(Schema):
+    """How a file of methods is taken; the file itself is the part `file`."""
+
+    laboratory = fields.String(load_default="", validate=validate.Length(max=40))
+    dry_run = fields.Boolean(load_default=False)
+    sha256 = fields.String(load_default="", validate=validate.Length(max=64))
+
+
+class ImportRow(Schema):
+    """What happened to one row of a file."""
+
+    row = fields.Integer()
+    key = fields.String()
+    outcome = fields.String()
+    warnings = fields.List(fields.String())
+
+
+class ImportOut(Schema):
+    """The report of a file."""
+
+    file = fields.String()
+    dry_run = fields.Boolean()
+    rows = fields.List(fields.Nested(ImportRow))

@@ -1,0 +1,621 @@
+"""Pages of methods: list, method, form, review, files, import."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from marshmallow import RAISE, ValidationError
+
+from labhub.accounts.policy import can, may_ever, require
+from labhub.accounts.queries import own_laboratories
+from labhub.db import db, transaction
+from labhub.errors import Conflict, Invalid, Refusal, StaleEdit, TooLarge
+from labhub.i18n import Text, _
+from labhub.lmos.unique_identifier import display
+from labhub.methods import commands, exchange, queries, schemas
+from labhub.methods.api import IMPORT_KINDS, deliver_file, deliver_version
+from labhub.methods.models import (
+    EDITABLE_STATES,
+    FILE_ROLE_NAMES,
+    OLIGO_ROLE_NAMES,
+    OPEN_STATES,
+    ORIGIN_NAMES,
+    PUBLIC_STATES,
+    REVIEW_STATES,
+    SPECIFICITY_NAMES,
+    STATE_NAMES,
+    TECHNIQUE_NAMES,
+    MethodState,
+    MethodVersion,
+    TargetKind,
+)
+from labhub.reports import ImportReport
+from labhub.web.access import PUBLIC
+from labhub.web.api import expected_version, page_of, sorted_by
+from labhub.web.auth import current_actor
+from labhub.web.errors import flat_messages
+from labhub.web.forms import OWN_FIELDS, load, load_form
+from labhub.web.once import once
+from labhub.web.uploads import keep_upload, receive
+
+bp = Blueprint("methods", __name__)
+
+ACCESS = {
+    "index": PUBLIC,
+    "new": "method.create",
+    "create": "method.create",
+    "rows": "method.change",
+    "import_form": "method.create",
+    "import_file": "method.create",
+    "review_queue": "method.review",
+    "show": PUBLIC,
+    "show_version": PUBLIC,
+    "edit": "method.change",
+    "save": "method.change",
+    "new_version": "method.change",
+    "submit": "method.submit",
+    "review": "method.review",
+    "give_back": "method.review",
+    "publish": "method.publish",
+    "withdraw": "method.withdraw",
+    "add_file": "method.change",
+    "remove_file": "method.change",
+    "download_file": PUBLIC,
+    "download": PUBLIC,
+}
+
+OLIGO_ROWS = 6
+MORE_ROWS = 4
+OLIGO_FIELD = re.compile(
+    r"oligo-([0-9]{1,2})-(role|name|sequence|label5|label3|final_concentration_nanomolar)"
+)
+OLIGO_PARTS = ("role", "name", "sequence", "label5", "label3", "final_concentration_nanomolar")
+NOT_IN_FORM = frozenset(
+    {"wished_code", "source_code", "origin", "verified", "same_oligos_as", "target_copies_per_haploid_genome"}
+    | {"verification_amplicon_consistent", "verification_seen_in", "verification_n_places"}
+    | {"reference_gene_verified", "validation_inferred"}
+)
+FORM_FIELDS = tuple(name for name in (*exchange.SCALARS, *exchange.GROUP_COLUMNS) if name not in NOT_IN_FORM)
+FIGURES: tuple[tuple[str, Text], ...] = (
+    ("lod_copies", _("Limit of detection, copies")),
+    ("lod_percent", _("Limit of detection, %")),
+    ("lod_text", _("Limit of detection, in words")),
+    ("loq_copies", _("Limit of quantification, copies")),
+    ("loq_percent", _("Limit of quantification, %")),
+    ("loq_text", _("Limit of quantification, in words")),
+    ("rsdr_percent", _("Repeatability RSDr, %")),
+    ("rsdR_percent", _("Reproducibility RSDR, %")),
+    ("slope", _("Slope of the standard curve")),
+    ("pcr_efficiency_percent", _("PCR efficiency, %")),
+    ("r2", _("R² of the standard curve")),
+    ("bias_percent", _("Bias, %")),
+    ("dynamic_range", _("Dynamic range")),
+)
+"""Figures in the order of the page."""
+
+
+def _names() -> dict[str, Any]:
+    """Return what every page of methods shows: names of enumerations, and whether the reader reviews."""
+    return {
+        "can_review": may_ever(current_actor(), "method.review"),
+        "specificities": {kind.value: _(text) for kind, text in SPECIFICITY_NAMES.items()},
+        "techniques": {kind.value: _(text) for kind, text in TECHNIQUE_NAMES.items()},
+        "states": {kind.value: _(text) for kind, text in STATE_NAMES.items()},
+        "origins": {kind.value: _(text) for kind, text in ORIGIN_NAMES.items()},
+        "oligo_roles": {kind.value: _(text) for kind, text in OLIGO_ROLE_NAMES.items()},
+        "file_roles": {kind.value: _(text) for kind, text in FILE_ROLE_NAMES.items()},
+    }
+
+
+def _laboratories() -> dict[str, Any]:
+    own = own_laboratories(current_actor())
+    return {"laboratories": own, "laboratory_options": [(each.code, each.name) for each in own]}
+
+
+# Lists ---------------------------------------------------------------------------------------
+
+
+@bp.get("/methods")
+def index() -> ResponseReturnValue:
+    """List methods, searched, filtered and sorted."""
+    given = {name: value for name, value in request.args.items() if value}
+    try:
+        filters = schemas.MethodArguments().load(given, unknown=RAISE)
+    except ValidationError as error:
+        raise Refusal(
+            _("This list does not know such a filter or value."), errors=flat_messages(error.messages)
+        ) from error
+    actor = current_actor()
+    own = {"page", "page_size", "sort", "lang"}
+    query = queries.list_methods(actor, **{name: filters[name] for name in filters if name not in own})
+    query = sorted_by(query, filters["sort"], queries.SORTS, "code", MethodVersion.id)
+    return render_template(
+        "methods/index.html",
+        page=page_of(query, filters["page"], filters["page_size"]),
+        filters=filters,
+        sort=filters["sort"] or "code",
+        taxa_options=[
+            (name, f"{name} ({common})" if common else name) for name, common in queries.taxa(actor)
+        ],
+        shown_states=[
+            (state.value, _(text))
+            for state, text in STATE_NAMES.items()
+            if state in PUBLIC_STATES or actor.laboratory_ids or may_ever(actor, "method.review")
+        ],
+        laboratories=own_laboratories(actor),
+        **_names(),
+    )
+
+
+@bp.get("/methods/review")
+def review_queue() -> ResponseReturnValue:
+    """List what waits for review."""
+    actor = current_actor()
+    rows = [(version, can(actor, "method.review", version)) for version in queries.review_queue(actor)]
+    return render_template("methods/review.html", rows=rows, **_names())
+
+
+# One method ----------------------------------------------------------------------------------
+
+
+@bp.get("/methods/<code>")
+def show(code: str) -> ResponseReturnValue:
+    """Show a method: its published version, or the newest one that one may see."""
+    return _page(code)
+
+
+@bp.get("/methods/<code>/versions/<int:number>")
+def show_version(code: str, number: int) -> ResponseReturnValue:
+    """Show one version of a method."""
+    return _page(code, number)
+
+
+def _page(code: str, number: int | None = None, refusal: Refusal | None = None) -> ResponseReturnValue:
+    actor = current_actor()
+    version = queries.find_version(actor, code, number)
+    versions = queries.versions_of(actor, code)
+    opened = next((each for each in versions if each.state in OPEN_STATES), None)
+    content = queries.content_of(version)
+    sealed = version.content_hash != ""
+    is_editable = version.state in EDITABLE_STATES and can(actor, "method.change", version)
+    waits = version.state in REVIEW_STATES
+    page = render_template(
+        "methods/show.html",
+        version=version,
+        method=version.method,
+        versions=versions,
+        opened=opened if opened is not version else None,
+        content=content,
+        figures=[(text, content["validation"][key]) for key, text in FIGURES],
+        targets=[target for target in version.targets if target.kind is TargetKind.TARGET],
+        lmos=[target for target in version.targets if target.kind is TargetKind.LMO],
+        display=display,
+        is_altered=sealed and not queries.is_intact(version),
+        doubts=exchange.check(content).warnings if is_editable or waits else [],
+        may={
+            "edit": is_editable,
+            "submit": is_editable and can(actor, "method.submit", version),
+            "review": version.state is MethodState.SUBMITTED and can(actor, "method.review", version),
+            "give_back": waits and can(actor, "method.review", version),
+            "publish": waits and can(actor, "method.publish", version),
+            "withdraw": version.state in (MethodState.PUBLISHED, MethodState.SUPERSEDED)
+            and can(actor, "method.withdraw", version),
+            "renew": opened is None and can(actor, "method.change", version),
+        },
+        formats=schemas.FORMATS,
+        message=refusal.message if refusal else "",
+        errors=refusal.errors if refusal else {},
+        **_names(),
+    )
+    return page, refusal.status if refusal else 200
+
+
+def _do(code: str, change: Callable[[], MethodVersion], done: Text) -> ResponseReturnValue:
+    """Do one step of the workflow and show the version; a refusal is shown on the same page."""
+    try:
+        with transaction():
+            version = change()
+    except (Invalid, Conflict, StaleEdit) as refusal:
+        db.session.rollback()
+        return _page(code, _open_number(code), refusal)
+    flash(str(done))
+    target = url_for("methods.show_version", code=version.method.code, number=version.number)
+    return redirect(target, 303)
+
+
+def _open_number(code: str) -> int | None:
+    versions = queries.versions_of(current_actor(), code)
+    return next((version.number for version in versions if version.state in OPEN_STATES), None)
+
+
+@bp.post("/methods/<code>/submission")
+def submit(code: str) -> ResponseReturnValue:
+    """Hand the draft in for review."""
+    load_form(schemas.EmptyIn())
+    return _do(
+        code,
+        lambda: commands.submit(current_actor(), code, expected=expected_version()),
+        _("The method is submitted. The reviewers have been told."),
+    )
+
+
+@bp.post("/methods/<code>/review")
+def review(code: str) -> ResponseReturnValue:
+    """Take a review on."""
+    load_form(schemas.EmptyIn())
+    return _do(
+        code,
+        lambda: commands.start_review(current_actor(), code, expected=expected_version()),
+        _("You are reviewing this version."),
+    )
+
+
+@bp.post("/methods/<code>/return")
+def give_back(code: str) -> ResponseReturnValue:
+    """Return a version to its laboratory."""
+    try:
+        reason = request.form.get("reason", "")
+        with transaction():
+            commands.return_to_laboratory(current_actor(), code, reason, expected=expected_version())
+    except (Invalid, Conflict, StaleEdit) as refusal:
+        db.session.rollback()
+        return _page(code, _open_number(code), refusal)
+    flash(str(_("The version is returned. The laboratory has been told.")))
+    return redirect(url_for("methods.review_queue"), 303)
+
+
+@bp.post("/methods/<code>/publication")
+def publish(code: str) -> ResponseReturnValue:
+    """Publish a version."""
+    load_form(schemas.EmptyIn())
+    return _do(
+        code,
+        lambda: commands.publish(current_actor(), code, expected=expected_version()),
+        _("The method is published."),
+    )
+
+
+@bp.post("/methods/<code>/withdrawal")
+def withdraw(code: str) -> ResponseReturnValue:
+    """Withdraw a published version."""
+    reason, number = request.form.get("reason", ""), request.form.get("version", "")
+    wanted = int(number) if number.isdecimal() and len(number) < 7 else None
+    return _do(
+        code,
+        lambda: commands.withdraw(current_actor(), code, reason, number=wanted),
+        _("The version is withdrawn. It stays readable, marked."),
+    )
+
+
+@bp.post("/methods/<code>/versions")
+@once
+def new_version(code: str) -> ResponseReturnValue:
+    """Begin a new version."""
+    note = request.form.get("change_note", "")
+    return _do(
+        code,
+        lambda: commands.new_version(current_actor(), code, note),
+        _("Here is the draft of the new version."),
+    )
+
+
+# Files ---------------------------------------------------------------------------------------
+
+
+@bp.post("/methods/<code>/files")
+@once
+def add_file(code: str) -> ResponseReturnValue:
+    """Add a file to the draft."""
+    actor = current_actor()
+    queries.find_method(actor, code)
+    try:
+        form = load_form(schemas.FileIn())
+        with receive(allowed=commands.ALLOWED_FILES) as upload, transaction():
+            stored = keep_upload(upload)
+            received = commands.ReceivedFile(stored, upload.name, upload.kind)
+            row = commands.add_file(actor, code, received, form["role"])
+    except (Invalid, Conflict, TooLarge) as refusal:
+        return _page(code, _open_number(code), refusal)
+    flash(str(_("The file is added.")))
+    target = url_for("methods.show_version", code=code, number=row.version.number)
+    return redirect(target, 303)
+
+
+@bp.post("/methods/<code>/files/<int:file_id>/removal")
+def remove_file(code: str, file_id: int) -> ResponseReturnValue:
+    """Take a file off the draft."""
+    actor = current_actor()
+    number = queries.find_file(actor, code, file_id).version.number
+    try:
+        with transaction():
+            commands.remove_file(actor, code, file_id)
+    except Conflict as refusal:
+        db.session.rollback()
+        return _page(code, number, refusal)
+    flash(str(_("The file is removed.")))
+    return redirect(url_for("methods.show_version", code=code, number=number), 303)
+
+
+@bp.get("/methods/<code>/files/<int:file_id>")
+def download_file(code: str, file_id: int) -> ResponseReturnValue:
+    """Download a file of a version."""
+    return deliver_file(queries.find_file(current_actor(), code, file_id))
+
+
+@bp.get("/methods/<code>/download")
+def download(code: str) -> ResponseReturnValue:
+    """Download a version."""
+    try:
+        given = schemas.DownloadArguments().load(
+            {name: value for name, value in request.args.items() if name != "lang"}, unknown=RAISE
+        )
+    except ValidationError as error:
+        raise Refusal(
+            _("Say the version by its number and one of the formats offered."),
+            errors=flat_messages(error.messages),
+        ) from error
+    return deliver_version(queries.find_version(current_actor(), code, given["version"]), given["format"])
+
+
+# The form ------------------------------------------------------------------------------------
+
+
+@bp.get("/methods/new")
+def new() -> ResponseReturnValue:
+    """Show the empty form."""
+    return _form(None, {}, [])
+
+
+@bp.post("/methods")
+@once
+def create() -> ResponseReturnValue:
+    """Begin a method as a draft."""
+    try:
+        _check_fields()
+        record = _record_of_form()
+        with transaction():
+            version = commands.create_method(
+                current_actor(), record, laboratory=request.form.get("laboratory", "")
+            )
+    except (Invalid, Conflict) as refusal:
+        return _form(None, *_typed(), refusal=_in_form_words(refusal))
+    flash(str(_("The draft is stored. Add the SOP and submit it when it is complete.")))
+    return redirect(url_for("methods.show", code=version.method.code), 303)
+
+
+@bp.get("/methods/<code>/edit")
+def edit(code: str) -> ResponseReturnValue:
+    """Show the form with the draft."""
+    version = _draft(code)
+    content = queries.content_of(version)
+    values = exchange.flat(content)
+    values["code"] = version.method.wished_code
+    values["change_note"] = version.change_note
+    values["sources"] = "\n".join(_source_line(source) for source in content["sources"])
+    oligos = [
+        {
+            **{part: exchange.flat_cell(oligo[part]) for part in OLIGO_PARTS},
+            "sequence": _with_modifications(oligo),
+        }
+        for oligo in content["oligos"]
+    ]
+    return _form(version, values, oligos)
+
+
+@bp.post("/methods/<code>/edit")
+def save(code: str) -> ResponseReturnValue:
+    """Store the draft; what was typed is kept when somebody else was faster."""
+    version = _draft(code)
+    try:
+        _check_fields()
+        record = _with_kept(_record_of_form(), version)
+        note = request.form.get("change_note", "") if version.number > 1 else None
+        with transaction():
+            version = commands.change_draft(
+                current_actor(), code, record, expected=expected_version(), note=note
+            )
+    except (Invalid, Conflict, StaleEdit) as refusal:
+        db.session.rollback()
+        return _form(_draft(code), *_typed(), refusal=_in_form_words(refusal))
+    flash(str(_("The draft is stored.")))
+    return redirect(url_for("methods.show_version", code=code, number=version.number), 303)
+
+
+@bp.post("/methods/rows")
+def rows() -> ResponseReturnValue:
+    """Show the form again with more rows for oligos; nothing is stored."""
+    code = request.form.get("of", "")
+    values, oligos = _typed()
+    return _form(_draft(code) if code else None, values, oligos, rows=len(oligos) + MORE_ROWS)
+
+
+def _draft(code: str) -> MethodVersion:
+    actor = current_actor()
+    version = queries.find_version(actor, code, _open_number(code))
+    if version.state not in EDITABLE_STATES:
+        raise Conflict(_("No version of this method can be changed now. Begin a new version."))
+    require(actor, "method.change", version)
+    return version
+
+
+def _form(
+    version: MethodVersion | None,
+    values: Mapping[str, str],
+    oligos: list[dict[str, str]],
+    *,
+    refusal: Refusal | None = None,
+    rows: int = 0,
+) -> ResponseReturnValue:
+    count = max(rows, OLIGO_ROWS, len(oligos))
+    empty = dict.fromkeys(OLIGO_PARTS, "")
+    page = render_template(
+        "methods/form.html",
+        version=version,
+        values=values,
+        oligos=[*oligos, *(empty for _row in range(count - len(oligos)))],
+        **_laboratories(),
+        figures=[(f"validation_{key}", text) for key, text in FIGURES],
+        differences=_differences(version, values) if isinstance(refusal, StaleEdit) and version else [],
+        message=refusal.message if refusal else "",
+        errors=refusal.errors if refusal else {},
+        **_names(),
+    )
+    return page, refusal.status if refusal else 200
+
+
+def _differences(version: MethodVersion, typed: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the fields whose stored text differs from what was typed, with the stored text."""
+    stored = exchange.flat(queries.content_of(version))
+    return [
+        (name, stored[name])
+        for name in FORM_FIELDS
+        if name != "code" and stored[name].split() != typed.get(name, "").split()
+    ]
+
+
+def _check_fields() -> None:
+    known = {*FORM_FIELDS, "sources", "change_note", "laboratory", "of", *OWN_FIELDS}
+    unknown = [name for name in request.form if name not in known and not OLIGO_FIELD.fullmatch(name)]
+    if unknown:
+        raise Invalid(
+            _("Please correct the marked fields."),
+            errors={
+                name[:100]: [_("There is no such field, or it is not yours to set.")] for name in unknown
+            },
+        )
+
+
+def _typed() -> tuple[dict[str, str], list[dict[str, str]]]:
+    """Return what was typed: fields by name, and the rows of oligos in their order."""
+    values = {
+        name: request.form.get(name, "") for name in (*FORM_FIELDS, "sources", "change_note", "laboratory")
+    }
+    places = [int(match[1]) for name in request.form if (match := OLIGO_FIELD.fullmatch(name))]
+    oligos = [
+        {part: request.form.get(f"oligo-{place}-{part}", "") for part in OLIGO_PARTS}
+        for place in range(max(places, default=-1) + 1)
+    ]
+    return values, oligos
+
+
+def _record_of_form() -> dict[str, Any]:
+    values, oligos = _typed()
+    given = {name: values[name].replace("\r\n", "\n") for name in FORM_FIELDS}
+    record, _columns = exchange.from_flat(given)
+    record["oligos"] = [
+        {part: value or None for part, value in oligo.items()}
+        for oligo in oligos
+        if oligo["sequence"].strip()
+    ]
+    record["sources"] = _sources_of_text(values["sources"])
+    return record
+
+
+def _with_kept(record: dict[str, Any], version: MethodVersion) -> dict[str, Any]:
+    """Return the record with the parts of its groups that the form does not show, as they are stored."""
+    stored = queries.content_of(version)
+    for name in ("reference_gene", "validation"):
+        record[name] = {**(stored[name] or {}), **record[name]}
+    if not record["reference_gene"]["gene"]:
+        record["reference_gene"] = None
+    return record
+
+
+def _sources_of_text(text: str) -> list[dict[str, Any]]:
+    sources = []
+    for line in text.splitlines():
+        parts = [part.strip() for part in line.split("|")]
+        if not line.strip():
+            continue
+        if len(parts) > 3:
+            raise Invalid(
+                _("Please correct the marked fields."),
+                errors={"sources": [_("Write title | address | year, one source a line.")]},
+            )
+        title, url, year = (*parts, "", "")[:3]
+        sources.append({"title": title, "url": url or None, "year": year or None})
+    return sources
+
+
+def _source_line(source: Mapping[str, Any]) -> str:
+    parts = [source["title"].replace("|", "/"), source["url"] or "", str(source["year"] or "")]
+    return " | ".join(parts).rstrip(" |")
+
+
+def _with_modifications(oligo: Mapping[str, Any]) -> str:
+    """Return the bases with the modifications in brackets at their places."""
+    text = str(oligo["sequence"])
+    for each in sorted(oligo["modifications"], key=lambda each: -int(each["after_base"])):
+        text = f"{text[: each['after_base']]}[{each['name']}]{text[each['after_base'] :]}"
+    return text
+
+
+def _in_form_words(refusal: Refusal) -> Refusal:
+    """Return the refusal with its fields named as in the form: ``oligo-1-sequence``, ``validation_slope``."""
+    filled = [place for place, oligo in enumerate(_typed()[1]) if oligo["sequence"].strip()]
+    errors: dict[str, list[Text]] = {}
+    columns = {f"{group}.{key}": column for column, (group, key) in exchange.GROUP_COLUMNS.items()}
+    for path, texts in refusal.errors.items():
+        parts = path.split(".")
+        name = columns.get(path, path)
+        if parts[0] == "oligos" and len(parts) == 3 and parts[1].isdigit() and int(parts[1]) < len(filled):
+            name = f"oligo-{filled[int(parts[1])]}-{parts[2]}"
+        elif parts[0] == "sources":
+            name = "sources"
+        errors.setdefault(name, []).extend(texts)
+    refusal.errors = errors
+    return refusal
+
+
+# Import --------------------------------------------------------------------------------------
+
+
+@bp.get("/methods/import")
+def import_form() -> ResponseReturnValue:
+    """Show the form that takes a file of methods."""
+    return _import_page(None)
+
+
+@bp.post("/methods/import")
+@once
+def import_file() -> ResponseReturnValue:
+    """Read a file of methods into drafts; the report of every row is shown."""
+    actor = current_actor()
+    report = None
+    try:
+        form = load(
+            schemas.ImportIn(), {name: text for name, text in request.form.items() if name not in OWN_FIELDS}
+        )
+        with (
+            receive(allowed=IMPORT_KINDS, limit_bytes=commands.LARGEST_IMPORT_BYTES) as upload,
+            transaction(),
+        ):
+            report = commands.import_sent(
+                actor,
+                upload.path.read_bytes(),
+                upload.name,
+                dry_run=form["dry_run"],
+                laboratory=form["laboratory"],
+            )
+            if not form["dry_run"]:
+                report.raise_if_refused()
+    except (Invalid, Conflict, TooLarge) as refusal:
+        return _import_page(report, refusal=refusal)
+    return _import_page(report, is_trial=form["dry_run"])
+
+
+def _import_page(
+    report: ImportReport | None, *, refusal: Refusal | None = None, is_trial: bool = False
+) -> ResponseReturnValue:
+    page = render_template(
+        "methods/import.html",
+        report=report,
+        is_trial=is_trial,
+        **_laboratories(),
+        message=refusal.message if refusal else "",
+        errors=refusal.errors if refusal and report is None else {},
+        **_names(),
+    )
+    return page, refusal.status if refusal else 200
