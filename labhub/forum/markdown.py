@@ -86,7 +86,7 @@ def sanitise(html: str) -> str:
         html,
         tags=set(TAGS),
         clean_content_tags={"script", "style"},
-        attributes={tag: set(names) for tag, names in ATTRIBUTES.items()},
+        attributes={"*": set(), **{tag: set(names) for tag, names in ATTRIBUTES.items()}},
         allowed_classes={"td": set(CELL_CLASSES.values()), "th": set(CELL_CLASSES.values())},
         set_tag_attribute_values={
             **{tag: {"dir": value} for tag, value in DIRECTION.items()},
