@@ -21,6 +21,7 @@ from labhub.db import db
 from labhub.errors import Conflict, Invalid, NotAllowed, NotFound, StaleEdit
 from labhub.file_kinds import FileKind
 from labhub.i18n import Text, _
+from labhub.lmos import unique_identifier
 from labhub.lmos.queries import match_element, match_lmo
 from labhub.methods import exchange, queries
 from labhub.methods.exchange import HUB_CODE, LONGEST_NOTE, Checked, Content
@@ -54,6 +55,7 @@ ALLOWED_FILES = (
     FileKind.PDF, FileKind.DOCX, FileKind.XLSX, FileKind.CSV, FileKind.TXT, FileKind.RDML,
 )  # fmt: skip
 LARGEST_IMPORT_BYTES = 16 << 20
+MANY_ROWS = 10
 
 
 # Finding, locking, permission ----------------------------------------------------------------
@@ -113,16 +115,25 @@ def _clean_reason(reason: str, field: str = "reason") -> str:
 class _Matcher:
     """Finds the LMO or element that a target names; each text is looked up once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, many: bool = False) -> None:
         self.known: dict[tuple[TargetKind, str], tuple[int | None, int | None]] = {}
+        self.names = queries.names_of_targets() if many else None
+        """For many lookups: what LMOs and elements are called, so that other texts cost no query."""
 
     def __call__(self, kind: TargetKind, text: str) -> tuple[int | None, int | None]:
         key = (kind, text)
         if key not in self.known:
-            lmo = match_lmo(text)
-            element = match_element(text) if kind is TargetKind.TARGET else None
+            lmo = match_lmo(text) if self._may_be(0, text) else None
+            is_target = kind is TargetKind.TARGET
+            element = match_element(text) if is_target and self._may_be(1, text) else None
             self.known[key] = (lmo.id if lmo else None, element.id if element else None)
         return self.known[key]
+
+    def _may_be(self, place: int, text: str) -> bool:
+        if self.names is None:
+            return True
+        names = self.names[place]
+        return name_key(text) in names or unique_identifier.key(text) in names
 
 
 def _fill(version: MethodVersion, content: Content, match: _Matcher, *, trusted: bool) -> None:
@@ -171,8 +182,8 @@ def _fill_parts(version: MethodVersion, content: Content, match: _Matcher) -> No
         MethodSource(position=place, **source) for place, source in enumerate(content["sources"])
     ]
     figures = {column: content["validation"][key] for key, column in queries.VALIDATION_COLUMNS.items()}
-    if any(value is not None for value in figures.values()):
-        version.validation = MethodValidation(**figures)
+    reported = any(value is not None for value in figures.values())
+    version.validation = MethodValidation(**figures) if reported else None
 
 
 def _new_hub_code() -> str:
@@ -716,7 +727,7 @@ def _import(
         plans.append((row, content, version))
     if dry_run or report.is_refused:
         return report
-    match = _Matcher()
+    match = _Matcher(many=len(rows) > MANY_ROWS)
     codes: dict[str, list[str]] = {"created": [], "changed": []}
     for row, content, version in plans:
         if row.outcome is Outcome.UNCHANGED:
@@ -845,6 +856,7 @@ def _store_compiled(content: Content, previous: MethodVersion | None, match: _Ma
         number=previous.number + 1 if previous else 1,
         state=MethodState.DRAFT,
         change_note="Updated from its sources." if previous else "",
+        files=[],
         created_at=now,
         changed_at=now,
         editor_ids=[],
