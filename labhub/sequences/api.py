@@ -86,10 +86,29 @@ def create(_files: dict[str, Any], form: dict[str, Any]) -> Response:
                 details=commands.Details(**form),
             )
     answer = record_of(actor, made[0])
-    answer["records"] = [record_of(actor, sequence) for sequence in made]
+    answer["records"] = _report(actor, made)
     response = answer_record(answer, made[0].row_version, 201)
     response.headers["Location"] = url_for("api_sequences.show", accession=made[0].accession)
     return response
+
+
+def _report(actor: Actor, made: list[ReferenceSequence]) -> list[dict[str, Any]]:
+    """Return what became of each record of a file: its accession, remarks, and others with the same bases."""
+    twins = queries.twin_accessions(actor, {sequence.digest for sequence in made})
+    return [
+        {
+            "accession": sequence.accession,
+            "source_accession": sequence.source_accession,
+            "version": sequence.version,
+            "title": sequence.title,
+            "length_bp": sequence.length_bp,
+            "topology": sequence.topology,
+            "digest": sequence.digest,
+            "warnings": [str(shown_message(stored)) for stored in sequence.warnings],
+            "same_bases": [name for name in twins.get(sequence.digest, []) if name != sequence.accession],
+        }
+        for sequence in made
+    ]
 
 
 @blp.get("/<accession>")

@@ -60,8 +60,8 @@ VISIBILITY_TEXTS: dict[Visibility, str] = {
     ),
     Visibility.LABORATORY: N_("Only your laboratory reads it; reviewers and the Secretariat during review."),
     Visibility.SEALED: N_(
-        "Your laboratory sees that it exists; only its managers see the bases. It is never reviewed or "
-        "published."
+        "Set by a manager: your laboratory sees that it exists, only its managers see the bases. It is "
+        "never reviewed or published."
     ),
 }
 

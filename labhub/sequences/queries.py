@@ -1,6 +1,6 @@
 """Everything that reads reference sequences: who sees which record, and who sees its bases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, true
@@ -252,6 +252,19 @@ def twins(actor: Actor | None, sequence: ReferenceSequence) -> list[ReferenceSeq
             .limit(50)
         )
     )
+
+
+def twin_accessions(actor: Actor | None, digests: Collection[str]) -> dict[str, list[str]]:
+    """Return the accessions by digest, among the records whose bases ``actor`` may see."""
+    found: dict[str, list[str]] = {}
+    rows = db.session.execute(
+        select(ReferenceSequence.digest, ReferenceSequence.accession)
+        .where(is_visible(actor), has_open_bases(actor), ReferenceSequence.digest.in_(digests))
+        .order_by(ReferenceSequence.id)
+    )
+    for digest, accession in rows:
+        found.setdefault(digest, []).append(accession)
+    return found
 
 
 def features_of(actor: Actor | None, sequence: ReferenceSequence) -> list[SequenceFeature]:

@@ -149,7 +149,21 @@ class SequenceOut(SequenceRow):
     file_sha256 = fields.String(allow_none=True)
 
 
+class UploadedSequence(Schema):
+    """What became of one record of an uploaded file."""
+
+    accession = fields.String()
+    source_accession = fields.String()
+    version = fields.String()
+    title = fields.String()
+    length_bp = fields.Integer()
+    topology = fields.Enum(Topology, by_value=True)
+    digest = fields.String()
+    warnings = fields.List(fields.String())
+    same_bases = fields.List(fields.String())
+
+
 class SequenceUploadOut(SequenceOut):
     """The first record of an uploaded file, and all of them in ``records``."""
 
-    records = fields.List(fields.Nested(SequenceOut))
+    records = fields.List(fields.Nested(UploadedSequence))

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.CheckConstraint("id = 1", name=op.f("ck_sequence_counter_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sequence_counter")),
     )
+    op.execute("INSERT INTO sequence_counter (id, last) VALUES (1, 0)")
     op.create_table(
         "reference_sequence",
         sa.Column("id", sa.Integer(), nullable=False),
