@@ -1,8 +1,9 @@
 """The indicators, and the figures that labhub computes from its records."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import partial
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
@@ -12,6 +13,7 @@ from labhub.accounts.actor import OPERATOR, Actor
 from labhub.accounts.models import Party, StatusKind
 from labhub.accounts.policy import can, may_ever
 from labhub.accounts.queries import groups_on, status_on
+from labhub.audit import AuditHead
 from labhub.cells import write_csv
 from labhub.db import db
 from labhub.errors import NotAllowed, NotFound
@@ -31,10 +33,12 @@ from labhub.indicators.definitions import (
 from labhub.indicators.models import Activity, Indicator
 from labhub.usage.counting import Figures, Tally, Use, Verdict
 from labhub.usage.models import Access, UsageEvent
-from labhub.usage.queries import count_uses, first_use, ledger_rows, verdicts
+from labhub.usage.queries import count_uses, first_use, ledger_rows, ledger_state, verdicts
 
 DOWNLOADS = frozenset({"method", "sequence"})
 """Kinds of items that A08.2 counts, with their files."""
+
+FIGURES_KEPT = 64
 
 
 def visible_indicators(actor: Actor | None) -> Select[Indicator]:
@@ -141,7 +145,26 @@ def downloads(period: Period, dimension: Dimension | None = None) -> Tally:
     Parties, groups and regions are those of the day of the use. The EU's people count for the
     EU only, as they belong to it; States that were no Parties, organisations and visitors are
     cells of their own. A Party may be in several groups, so those cells do not add up.
+
+    The last figures are kept until the ledger or anything that is audited (Parties too) changes.
     """
+    head = db.session.get(AuditHead, 1, populate_existing=True)
+    key = (ledger_state(), head.hash if head else "", period, dimension)
+    with _kept_mutex:
+        kept = _kept.pop(key, None)
+    tally = kept or _count_downloads(period, dimension)
+    with _kept_mutex:
+        _kept[key] = tally  # the one used last stands last
+        while len(_kept) > FIGURES_KEPT:
+            del _kept[next(iter(_kept))]
+    return tally
+
+
+_kept: dict[Hashable, Tally] = {}
+_kept_mutex = Lock()
+
+
+def _count_downloads(period: Period, dimension: Dimension | None) -> Tally:
     keys: Callable[[Use], Iterable[str]] | None = None
     if dimension in (Dimension.YEAR, Dimension.QUARTER):
         keys = partial(_time_keys, dimension)

@@ -130,26 +130,27 @@ def judge(uses: Iterable[Use]) -> Iterator[Judged]:
         if is_robot(use):
             entry.verdict = Verdict.ROBOT
         else:
-            before = latest.get(use.address)
+            before = latest.get(entry.address)
             if before is not None:
                 before.verdict = Verdict.DOUBLE_CLICK
-            latest[use.address] = entry
+            latest[entry.address] = entry
         pending.append(entry)
     for entry in pending:
         yield sessions.judge(entry)
 
 
 class _Pending:
-    __slots__ = ("use", "verdict")
+    __slots__ = ("address", "use", "verdict")
 
     def __init__(self, use: Use) -> None:
         self.use = use
+        self.address = use.address
         self.verdict = Verdict.COUNTED
 
 
 def _forget(entry: _Pending, latest: dict[tuple[object, ...], _Pending]) -> _Pending:
-    if latest.get(entry.use.address) is entry:
-        del latest[entry.use.address]
+    if latest.get(entry.address) is entry:
+        del latest[entry.address]
     return entry
 
 
@@ -166,8 +167,9 @@ class _Sessions:
         if hour != self.hour:
             self.hour = hour
             self.items.clear()
-        is_unique = use.item not in self.items
-        self.items.add(use.item)
+        item = use.item
+        is_unique = item not in self.items
+        self.items.add(item)
         return Judged(use, entry.verdict, is_unique)
 
 

@@ -42,7 +42,7 @@ def uses(
         query = query.where(UsageEvent.item_kind.in_(sorted(kinds)))
     query = query.order_by(UsageEvent.at, UsageEvent.id).execution_options(yield_per=ROWS_AT_A_TIME)
     for row in db.session.execute(query):
-        yield Use(*row)
+        yield Use._make(row)
 
 
 def _between(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
@@ -87,6 +87,16 @@ def party_months() -> dict[tuple[str, int | None], int]:
 
     cells = count_uses(keys=key).by
     return {(cell[:7], int(cell[8:]) if cell[8:] else None): figures.value for cell, figures in cells.items()}
+
+
+def ledger_state() -> tuple[int, str | None]:
+    """Return how many rows there are and the last one's uuid: the same state gives the same counts.
+
+    Rows are only ever added; the number tells a row that was written late by a slower transaction.
+    """
+    count = db.session.scalar(select(func.count()).select_from(UsageEvent)) or 0
+    last = select(UsageEvent.uuid).order_by(UsageEvent.id.desc()).limit(1)
+    return count, db.session.scalar(last)
 
 
 def first_use() -> datetime | None:

@@ -63,13 +63,18 @@ def test_figure_by_party_for_those_who_may(client: FlaskClient) -> None:
 
 
 @pytest.mark.usefixtures("seeded")
-@pytest.mark.parametrize(
-    "query",
-    ["year=1999", "year=x", "by=person", "year=2026&from=2026-01-01", "from=2026-02-01&to=2026-01-01", "x=1"],
-)
-def test_bad_filters_are_refused(client: FlaskClient, query: str) -> None:
-    assert client.get(f"{FIGURE}?{query}").status_code == 400
-    assert client.get(f"/indicators/A08.2?{query}").status_code == 400
+def test_bad_filters_are_refused(client: FlaskClient) -> None:
+    for query in (
+        "year=1999",
+        "year=x",
+        "by=person",
+        "year=2026&from=2026-01-01",
+        "from=2026-02-01&to=2026-01-01",
+        "from=yesterday",
+        "unknown=1",
+    ):
+        for address in (FIGURE, "/indicators/A08.2"):
+            assert (address, query, client.get(f"{address}?{query}").status_code) == (address, query, 400)
 
 
 @pytest.mark.usefixtures("seeded")

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from flask import Flask
 
+from labhub import audit
 from labhub.accounts.actor import OPERATOR, VISITOR, Role
 from labhub.accounts.models import GroupKind, GroupMembership, PartyStatus, Region, StatusKind
 from labhub.config import PROJECT_FOLDER
@@ -185,3 +186,16 @@ def test_rows_behind_the_figure_say_why_they_were_dropped(app: Flask) -> None:
     page = with_verdicts(db.session.execute(query.limit(1).offset(3)).mappings().all())
     assert page == rows[3:]
     assert not {"user_key", "user_id", "address"} & set(rows[0])
+
+
+def test_figure_that_is_kept_follows_the_ledger_and_the_parties(app: Flask) -> None:
+    party = make_party("KE")
+    actor = make_actor(party=party)
+    make_use(actor, at=MARCH)
+    assert by(Dimension.PARTY) == by(Dimension.PARTY) == {"KE": 1}
+    make_use(actor, at=MARCH.replace(hour=8))
+    assert by(Dimension.PARTY) == {"KE": 2}
+    with transaction():
+        party.statuses[0].status = StatusKind.NON_PARTY
+        audit.record(OPERATOR, "party.change", "party", party.iso2)
+    assert by(Dimension.PARTY) == {"non-parties": 2}

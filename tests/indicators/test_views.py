@@ -53,7 +53,7 @@ def test_figure_page_shows_parties_to_the_secretariat_only(client: FlaskClient) 
 def test_indicator_without_figure_says_so(client: FlaskClient) -> None:
     text = page(client, "/indicators/A13.1")
     assert "does not compute this figure yet" in text
-    assert "from memory, not checked" in text
+    assert "not verified: from memory" in text
 
 
 @pytest.mark.usefixtures("seeded")
