@@ -130,15 +130,18 @@ def show(discussion_id: int) -> ResponseReturnValue:
     given = _arguments(ListArguments())
     discussion = queries.find_discussion(actor, discussion_id)
     topics = queries.topic_rows(actor, discussion_id=discussion_id).order_by(Topic.id)
-    counts = None
+    counts, parties = None, {}
     if can(actor, "discussion.counts", discussion):
         counts = queries.participation(actor, discussion_id)
+        states = counts["parties"] + counts["non_parties"]
+        parties = queries.parties_by_code({row["party"] for row in states})
     return render_template(
         "forum/discussion.html",
         discussion=discussion,
         state=queries.state_of(discussion),
         page=page_of(topics, given["page"], 100),
         counts=counts,
+        party_names={code: party.name for code, party in parties.items()},
     )
 
 
