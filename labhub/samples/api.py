@@ -6,11 +6,10 @@ from flask import Response, url_for
 
 from labhub.db import transaction
 from labhub.errors import Invalid, NotFound
-from labhub.i18n import Text
 from labhub.lmos import unique_identifier
 from labhub.samples import commands, queries, schemas
-from labhub.samples.models import Case, CustodyAct, CustodyEntry, IdentificationResult, Sample
-from labhub.samples.wording import statement
+from labhub.samples.models import Case, CustodyEntry, IdentificationResult, Sample
+from labhub.samples.wording import in_words
 from labhub.web.access import SIGNED_IN
 from labhub.web.api import (
     Blueprint,
@@ -18,7 +17,6 @@ from labhub.web.api import (
     Problem,
     answer_page,
     answer_record,
-    escape_like,
     expected_version,
     page_of,
     sorted_by,
@@ -116,19 +114,6 @@ def entry_record(entry: CustodyEntry) -> dict[str, Any]:
     }
 
 
-def in_words(result: IdentificationResult, sample: Sample) -> Text:
-    """Return a result of a sample in words."""
-    return statement(
-        result.outcome,
-        lod_text=result.lod_text,
-        gm_percent=result.gm_percent,
-        u_percent=result.u_percent,
-        unit=result.unit,
-        mass_gram=sample.mass_gram,
-        increments=sample.increments,
-    )
-
-
 def result_record(
     result: IdentificationResult, sample: Sample, replaced_by_id: int | None = None
 ) -> dict[str, Any]:
@@ -159,11 +144,6 @@ def result_record(
     }
 
 
-def like(q: str) -> str:
-    """Return the LIKE pattern of a search word, in lower case; empty for an empty word."""
-    return f"%{escape_like(q.strip().lower())}%" if q.strip() else ""
-
-
 # Cases ----------------------------------------------------------------------------------------
 
 
@@ -175,9 +155,7 @@ def like(q: str) -> str:
 @cases.alt_response(403, schema=Problem)
 def list_cases(given: dict[str, Any]) -> Response:
     """List the cases of one's own laboratory or Party."""
-    query = queries.case_rows(
-        current_actor(), pattern=like(given["q"]), state=given["state"], article=given["article"]
-    )
+    query = queries.case_rows(current_actor(), q=given["q"], state=given["state"], article=given["article"])
     query = sorted_by(query, given["sort"], queries.CASE_SORTS, "-number", Case.id)
     page = page_of(query, given["page"], given["page_size"])
     rows = [queries.with_articles(row) for row in page.rows]
@@ -285,9 +263,7 @@ def list_samples(given: dict[str, Any]) -> Response:
 
 
 def _sample_page(given: dict[str, Any], case_id: int | None) -> Response:
-    query = queries.sample_rows(
-        current_actor(), case_id=case_id, pattern=like(given["q"]), state=given["state"]
-    )
+    query = queries.sample_rows(current_actor(), case_id=case_id, q=given["q"], state=given["state"])
     query = sorted_by(query, given["sort"], queries.SAMPLE_SORTS, "-id", Sample.id)
     return answer_page(page_of(query, given["page"], given["page_size"]))
 
@@ -377,19 +353,8 @@ def show_custody(sample_id: int) -> Response:
 def add_custody(given: dict[str, Any], sample_id: int) -> Response:
     """Add a link to the chain of custody: handed over, received, retained or disposed of."""
     with transaction():
-        entry = add_link(sample_id, given)
+        entry = commands.add_custody(current_actor(), sample_id, **given)
     return answer_record(entry_record(entry), status=201)
-
-
-def add_link(sample_id: int, given: dict[str, Any]) -> CustodyEntry:
-    """Add the custody entry that a checked form or body asks for."""
-    act = given.pop("act")
-    actor = current_actor()
-    if act is CustodyAct.RECEIVED:
-        return commands.receive(actor, sample_id, **given)
-    if act in (CustodyAct.RETAINED, CustodyAct.DISPOSED):
-        return commands.put_away(actor, sample_id, act=act, **given)
-    return commands.hand_over(actor, sample_id, **given)
 
 
 @samples.get("/<int:sample_id>/analyses")

@@ -386,6 +386,17 @@ def _mark_reported(sample: Sample, state: SampleState) -> None:
     sample.state = state
 
 
+def add_custody(
+    actor: Actor, sample_id: int, *, act: CustodyAct = CustodyAct.HANDED_OVER, **given: Any
+) -> CustodyEntry:
+    """Add the link to a chain of custody that ``act`` names."""
+    if act is CustodyAct.RECEIVED:
+        return receive(actor, sample_id, **given)
+    if act is CustodyAct.HANDED_OVER:
+        return hand_over(actor, sample_id, **given)
+    return put_away(actor, sample_id, act=act, **given)
+
+
 def hand_over(
     actor: Actor,
     sample_id: int,

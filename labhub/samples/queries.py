@@ -95,10 +95,15 @@ CASE_SORTS = {
 SAMPLE_SORTS = {"id": Sample.id, "label": Sample.label, "taken_at": Sample.taken_at, "state": Sample.state}
 
 
+def _pattern(q: str) -> str:
+    """Return the LIKE pattern (escape sign ``!``) of a piece of text, in lower case."""
+    return f"%{q.strip().lower().replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+
+
 def case_rows(
-    actor: Actor | None, *, pattern: str = "", state: CaseState | None = None, article: int | None = None
+    actor: Actor | None, *, q: str = "", state: CaseState | None = None, article: int | None = None
 ) -> Select[Any]:
-    """Select the columns of the case list; ``pattern`` is a LIKE pattern in lower case (escape ``!``)."""
+    """Select the columns of the case list; ``q`` is a piece of title or number."""
     release = aliased(Party)
     samples = select(func.count()).where(Sample.case_id == Case.id).scalar_subquery()
     columns: list[Any] = [
@@ -124,7 +129,8 @@ def case_rows(
         .outerjoin(Case.laboratory)
         .with_only_columns(*columns)
     )
-    if pattern:
+    if q.strip():
+        pattern = _pattern(q)
         query = query.where(
             or_(
                 func.lower(Case.title).like(pattern, escape="!"),
@@ -160,10 +166,10 @@ def sample_rows(
     actor: Actor | None,
     *,
     case_id: int | None = None,
-    pattern: str = "",
+    q: str = "",
     state: SampleState | None = None,
 ) -> Select[Any]:
-    """Select the columns of the sample list; ``pattern`` is a LIKE pattern in lower case (escape ``!``)."""
+    """Select the columns of the sample list; ``q`` is a piece of label or product."""
     columns: list[Any] = [
         Sample.id,
         Sample.case_id,
@@ -189,7 +195,8 @@ def sample_rows(
     )
     if case_id is not None:
         query = query.where(Sample.case_id == case_id)
-    if pattern:
+    if q.strip():
+        pattern = _pattern(q)
         query = query.where(
             or_(
                 func.lower(Sample.label).like(pattern, escape="!"),

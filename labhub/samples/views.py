@@ -15,7 +15,6 @@ from labhub.db import transaction
 from labhub.errors import Conflict, Invalid, NotFound, Refusal, StaleEdit
 from labhub.i18n import N_, Text, _
 from labhub.samples import commands, queries, schemas
-from labhub.samples.api import add_link, in_words, like
 from labhub.samples.articles import FACT_NAMES, Fact
 from labhub.samples.models import (
     CASE_STATE_NAMES,
@@ -30,6 +29,7 @@ from labhub.samples.models import (
     Sample,
     SampleState,
 )
+from labhub.samples.wording import in_words
 from labhub.web.access import SIGNED_IN
 from labhub.web.api import expected_version, page_of, sorted_by
 from labhub.web.auth import current_actor
@@ -68,7 +68,10 @@ QUESTIONS: list[tuple[str, str]] = [
     ("contravention", N_("Does the movement contravene domestic measures?")),
     (
         "significant_effects_likely",
-        N_("Are significant adverse effects likely on biological diversity, also for human health?"),
+        N_(
+            "Are significant adverse effects on biological diversity likely, taking also into account"
+            " risks to human health?"
+        ),
     ),
 ]
 
@@ -139,9 +142,7 @@ def index() -> ResponseReturnValue:
         raise Refusal(
             _("This list does not know such a filter."), errors=flat_messages(error.messages)
         ) from error
-    query = queries.case_rows(
-        current_actor(), pattern=like(given["q"]), state=given["state"], article=given["article"]
-    )
+    query = queries.case_rows(current_actor(), q=given["q"], state=given["state"], article=given["article"])
     query = sorted_by(query, given["sort"], queries.CASE_SORTS, "-number", Case.id)
     return render_template(
         "samples/index.html",
@@ -454,7 +455,7 @@ def add_custody(sample_id: int) -> ResponseReturnValue:
     try:
         given = load_form(schemas.CustodyIn())
         with transaction():
-            add_link(sample_id, given)
+            commands.add_custody(current_actor(), sample_id, **given)
     except REFUSALS as refusal:
         return _custody_form(queries.find_sample(current_actor(), sample.id), request.form, refusal)
     flash(str(_("The custody entry is added.")))

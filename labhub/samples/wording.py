@@ -4,7 +4,7 @@ Source: domain guide, section 7 (report "not detected" with LOD and the sampled 
 """
 
 from labhub.i18n import Text, _
-from labhub.samples.models import Outcome, PercentUnit
+from labhub.samples.models import IdentificationResult, Outcome, PercentUnit, Sample
 
 
 def sampled(mass_gram: float | None, increments: int | None) -> Text:
@@ -63,3 +63,16 @@ def statement(
     if outcome is Outcome.INCONCLUSIVE:
         return _("inconclusive: neither detected nor not detected")
     return _("analysis under way, no outcome yet")
+
+
+def in_words(result: IdentificationResult, sample: Sample) -> Text:
+    """Return a result of ``sample`` in words."""
+    return statement(
+        result.outcome,
+        lod_text=result.lod_text,
+        gm_percent=result.gm_percent,
+        u_percent=result.u_percent,
+        unit=result.unit,
+        mass_gram=sample.mass_gram,
+        increments=sample.increments,
+    )

@@ -248,7 +248,7 @@ def test_no_piece_of_the_secret_reaches_a_stranger(
 ) -> None:
     secrets = (SECRET, PLACE, PERSON)
     pieces = {text[i : i + 12].casefold() for text in secrets for i in range(len(text) - 11)}
-    word = SECRET[:12]
+    word = SECRET[:11]  # the hub may repeat what was asked for
     asked = [address for address, _missing in addresses(story)]
     asked += [
         "/",
@@ -271,8 +271,7 @@ def test_no_piece_of_the_secret_reaches_a_stranger(
         headers = bearer(stranger) if stranger else {}
         for address in asked:
             response = client.get(address, headers=headers)
-            text = response.get_data(as_text=True).casefold().replace(f"q={word}".casefold(), "")
-            text = text.replace(f'value="{word}"'.casefold(), "")
+            text = response.get_data(as_text=True).casefold()
             assert not [piece for piece in pieces if piece in text], (who, address)
             assert "X-Pagination" not in response.headers or '"total":0' in response.headers["X-Pagination"]
 
