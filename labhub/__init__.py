@@ -32,7 +32,7 @@ from labhub.sequences import api as sequences_api
 from labhub.sequences import views as sequences_views
 from labhub.storage import Incoming, store_for
 from labhub.web import pages, schema_docs
-from labhub.web.access import protect
+from labhub.web.access import RecordNumber, protect
 from labhub.web.auth import init_auth
 from labhub.web.downloads import init_downloads
 from labhub.web.errors import init_errors
@@ -68,6 +68,7 @@ def create_app(config: Config | None = None) -> Flask:
         instance_path=str(config.instance.resolve()),
     )
     app.json = Provider(app)
+    app.url_map.converters["int"] = RecordNumber
     app.config.update(
         SECRET_KEY=config.secret_key,
         MAX_CONTENT_LENGTH=config.max_upload_bytes,

@@ -397,8 +397,7 @@ def _nominations_page(
     message: Text = "", errors: Mapping[str, Any] | None = None, *, part: str = "", request_id: int = 0
 ) -> str:
     actor = current_actor()
-    given = {key: value for key, value in request.args.items() if key == "page"}
-    arguments = load(schemas.PageOnly(), given)
+    arguments = _arguments(schemas.PageOnly()) if request.method == "GET" else {"page": 1}
     query = queries.visible_join_requests(actor).order_by(
         (JoinRequest.state != JoinState.PENDING), JoinRequest.id.desc()
     )

@@ -7,6 +7,7 @@ Each ``api.py`` and ``views.py`` holds an ``ACCESS`` mapping of view function to
 from collections.abc import Mapping
 
 from flask import Blueprint, Flask, current_app
+from werkzeug.routing import IntegerConverter
 
 from labhub.accounts.policy import RULES
 
@@ -14,6 +15,12 @@ PUBLIC = "public"
 SIGNED_IN = "signed-in"
 
 TABLE = "labhub.access"
+
+
+class RecordNumber(IntegerConverter):
+    """The number of a record in an address; one that no database could hold is no address (404)."""
+
+    regex = r"\d{1,9}"
 
 
 def protect(app: Flask, blueprint: Blueprint, access: Mapping[str, str]) -> None:
