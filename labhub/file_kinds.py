@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
-from typing import Any, BinaryIO, Never
+from typing import BinaryIO, Never
 from urllib.parse import quote
 from xml.parsers import expat
 
+from labhub import strict_json
 from labhub.errors import Invalid, TooLarge
 from labhub.i18n import Message, _
 
@@ -394,7 +395,9 @@ def _check_json(file: BinaryIO) -> None:
         if values > MAX_JSON_VALUES:
             _refuse(_("The JSON holds more than %(most)s values.", most=MAX_JSON_VALUES))
     try:
-        json.loads(document, object_pairs_hook=_unique_names, parse_constant=_no_constant)
+        json.loads(
+            document, object_pairs_hook=strict_json.no_duplicates, parse_constant=strict_json.no_constant
+        )
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         if line is not None:
@@ -402,17 +405,6 @@ def _check_json(file: BinaryIO) -> None:
         _refuse(_("The file is not strict JSON: no NaN or Infinity, no name twice, no overlong number."))
     if re.search(r"\\u[dD][89aAbB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])", document):
         _refuse(_("The JSON holds half a character (a lone surrogate)."))
-
-
-def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = dict(pairs)
-    if len(names) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return names
-
-
-def _no_constant(name: str) -> Never:
-    raise ValueError(name)
 
 
 # --- XML

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def labhub(
-    instance: Path, *arguments: str, check: bool = True, **extra: str
+    instance: Path, *arguments: str, check: bool = True, text_in: str | None = None, **extra: str
 ) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LABHUB_")}
     environ |= {"LABHUB_INSTANCE": str(instance), **extra}

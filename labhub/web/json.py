@@ -10,12 +10,11 @@ from flask.json.provider import JSONProvider
 from webargs import core
 from webargs.flaskparser import FlaskParser, is_json_request
 
+from labhub import strict_json
 from labhub.errors import TooLarge
 from labhub.i18n import Message, _
 
-DEEPEST = 32
 LARGEST_BODY_BYTES = 1 << 20
-LARGEST_INTEGER = 2**63 - 1
 
 
 def dumps(value: Any) -> bytes:
@@ -29,41 +28,6 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def loads(text: bytes | str) -> Any:
-    """Decode strict JSON; raises ``ValueError`` for what another reader could take differently."""
-    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    orjson.loads(raw)  # refuses NaN, Infinity, lone surrogates, bad UTF-8
-    value = json.loads(raw, object_pairs_hook=_no_duplicates)
-    _check(value, 0)
-    return value
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return result
-
-
-def _check(value: Any, depth: int) -> None:
-    if depth > DEEPEST:
-        raise ValueError("nested too deeply")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _check(key, depth)
-            _check(item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            _check(item, depth + 1)
-    elif isinstance(value, str):
-        if "\x00" in value:
-            raise ValueError("a NUL sign")
-    elif isinstance(value, int) and not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
-        raise ValueError("a number beyond 64 bits")
-    elif isinstance(value, float) and value in (float("inf"), float("-inf")):
-        raise ValueError("a number that is too large")
-
-
 class Provider(JSONProvider):
     """Flask's JSON by orjson."""
 
@@ -73,7 +37,7 @@ class Provider(JSONProvider):
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """Decode strictly."""
-        return loads(s)
+        return strict_json.loads(s)
 
 
 class StrictParser(FlaskParser):
@@ -94,8 +58,8 @@ class StrictParser(FlaskParser):
         if (req.content_length or 0) > LARGEST_BODY_BYTES:
             raise TooLarge(_("A JSON body may have at most %(limit)s bytes.", limit=LARGEST_BODY_BYTES))
         try:
-            return loads(req.get_data(cache=True))
-        except (ValueError, RecursionError) as error:
+            return strict_json.loads(req.get_data(cache=True))
+        except ValueError as error:
             raise json.JSONDecodeError(str(error), "", 0) from error
 
 
