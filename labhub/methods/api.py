@@ -5,11 +5,8 @@ from typing import Any
 from flask import Response, request, url_for
 
 from labhub.db import transaction
-from labhub.errors import Refusal
-from labhub.file_kinds import FileKind
-from labhub.i18n import _
-from labhub.methods import commands, exchange, queries, schemas
-from labhub.methods.models import MethodFile, MethodState, MethodVersion
+from labhub.methods import commands, queries, schemas
+from labhub.methods.models import MethodState, MethodVersion
 from labhub.web.access import PUBLIC
 from labhub.web.api import (
     Blueprint,
@@ -53,13 +50,6 @@ ACCESS = {
     }
 }
 
-IMPORT_KINDS = (FileKind.JSON, FileKind.CSV)
-MEDIA_TYPES = {
-    "json": "application/json",
-    "csv": "text/csv; charset=utf-8",
-    "fasta": "text/plain; charset=utf-8",
-}
-
 
 def record_of(version: MethodVersion, siblings: list[MethodVersion]) -> dict[str, Any]:
     """Return a version as the API shows it."""
@@ -85,50 +75,6 @@ def _answer(version: MethodVersion, status: int = 200) -> Response:
     if status == 201:
         response.headers["Location"] = url_for("api_methods.show", code=version.method.code)
     return response
-
-
-def deliver_version(version: MethodVersion, format_: str) -> Response:
-    """Answer with a version as a file."""
-    if format_ not in schemas.FORMATS:
-        raise Refusal(
-            _(
-                "Methods are not available as %(format)s yet. Choose one of %(names)s.",
-                format=format_,
-                names=", ".join(schemas.FORMATS),
-            ),
-            field="format",
-        )
-    code = version.method.code
-    if format_ == "fasta":
-        content = exchange.to_fasta(code, queries.content_of(version)["oligos"])
-    else:
-        content = queries.write(queries.exported(version), format_)
-    return deliver(
-        _item(version, format_),
-        content,
-        name=f"{code}-v{version.number}.{format_}",
-        media_type=MEDIA_TYPES[format_],
-        modified_at=version.published_at,
-        counted=version.content_hash != "",
-    )
-
-
-def deliver_file(file: MethodFile) -> Response:
-    """Answer with a file of a version."""
-    version = file.version
-    return deliver(
-        _item(version, file.name),
-        file.sha256,
-        name=file.name,
-        media_type=file.media_type,
-        modified_at=file.uploaded_at,
-        counted=version.content_hash != "",
-    )
-
-
-def _item(version: MethodVersion, file: str) -> Item:
-    method = version.method
-    return Item("method", method.id, method.code, str(version.number), file, method.laboratory_id)
 
 
 @blp.get("")
@@ -169,7 +115,10 @@ def create(given: dict[str, Any]) -> Response:
 def import_file() -> Response:
     """Read a JSON or CSV file (multipart `file`) into drafts: all rows or, where one is wrong, none."""
     form = load(schemas.ImportIn(), request.form.to_dict())
-    with receive(allowed=IMPORT_KINDS, limit_bytes=commands.LARGEST_IMPORT_BYTES) as upload, transaction():
+    with (
+        receive(allowed=commands.IMPORT_FILES, limit_bytes=commands.LARGEST_IMPORT_BYTES) as upload,
+        transaction(),
+    ):
         report = commands.import_sent(
             current_actor(),
             upload.path.read_bytes(),
@@ -342,7 +291,8 @@ def add_file(code: str) -> Response:
 @blp.alt_response(404, schema=Problem)
 def download_file(code: str, file_id: int) -> Response:
     """Download a file of a version."""
-    return deliver_file(queries.find_file(current_actor(), code, file_id))
+    download = queries.file_of_version(queries.find_file(current_actor(), code, file_id))
+    return deliver(Item(**download.item), download.source, **download.headers)
 
 
 @blp.delete("/<code>/files/<int:file_id>")
@@ -364,4 +314,5 @@ def remove_file(code: str, file_id: int) -> None:
 def download(arguments: dict[str, Any], code: str) -> Response:
     """Download a version as json, csv or fasta (its oligos)."""
     version = queries.find_version(current_actor(), code, arguments["version"])
-    return deliver_version(version, arguments["format"])
+    download = queries.version_as_file(version, arguments["format"])
+    return deliver(Item(**download.item), download.source, **download.headers)

@@ -54,6 +54,7 @@ MOST_FILES = 50
 ALLOWED_FILES = (
     FileKind.PDF, FileKind.DOCX, FileKind.XLSX, FileKind.CSV, FileKind.TXT, FileKind.RDML,
 )  # fmt: skip
+IMPORT_FILES = (FileKind.JSON, FileKind.CSV)
 LARGEST_IMPORT_BYTES = 16 << 20
 MANY_ROWS = 10
 

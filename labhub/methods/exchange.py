@@ -699,6 +699,7 @@ def _oligo_column(column: str) -> tuple[str, int, str]:
 
 
 def flat_cell(value: Any) -> str:
+    """Return a value as text; null and an empty list are empty."""
     if value is None:
         return ""
     if isinstance(value, bool):

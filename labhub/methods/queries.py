@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -12,7 +14,7 @@ from labhub import audit
 from labhub.accounts.actor import Actor, Role
 from labhub.accounts.models import Laboratory
 from labhub.db import db
-from labhub.errors import NotFound
+from labhub.errors import NotFound, Refusal
 from labhub.i18n import _
 from labhub.lmos import unique_identifier
 from labhub.lmos.models import Element, ElementName, Lmo, LmoName
@@ -38,6 +40,12 @@ from labhub.names import name_key
 from labhub.sequences.oligos import reverse_complement
 
 LARGEST_NUMBER = 1 << 31
+FORMATS = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+    "fasta": "text/plain; charset=utf-8",
+}
+"""Formats of a download with their media types."""
 
 # Who sees what -------------------------------------------------------------------------------
 
@@ -521,6 +529,60 @@ def export_methods(actor: Actor | None, format_: str, *, published: bool = False
     for version in db.session.scalars(query.order_by(DetectionMethod.code_key, MethodVersion.number)):
         newest[version.method_id] = version
     return write([exported(version) for version in newest.values()], format_)
+
+
+@dataclass(frozen=True)
+class Download:
+    """What a door needs to give a version or one of its files out."""
+
+    item: dict[str, Any]
+    """What is counted: kind, id, code, version, file, laboratory."""
+    source: bytes | str
+    """The bytes, or the SHA-256 of a stored file."""
+    headers: dict[str, Any]
+    """Name, media type, time of change, and whether it counts as a download: drafts do not."""
+
+
+def version_as_file(version: MethodVersion, format_: str) -> Download:
+    """Return a version in one of ``FORMATS``."""
+    if format_ not in FORMATS:
+        raise Refusal(
+            _(
+                "Methods are not available as %(format)s yet. Choose one of %(names)s.",
+                format=format_,
+                names=", ".join(FORMATS),
+            ),
+            field="format",
+        )
+    code = version.method.code
+    if format_ == "fasta":
+        content = exchange.to_fasta(code, content_of(version)["oligos"])
+    else:
+        content = write(exported(version), format_)
+    name = f"{code}-v{version.number}.{format_}"
+    return _download(version, format_, content, name, FORMATS[format_], version.published_at)
+
+
+def file_of_version(file: MethodFile) -> Download:
+    """Return a stored file of a version."""
+    return _download(file.version, file.name, file.sha256, file.name, file.media_type, file.uploaded_at)
+
+
+def _download(
+    version: MethodVersion, file: str, source: bytes | str, name: str, media_type: str, at: datetime | None
+) -> Download:
+    method = version.method
+    item = {
+        "kind": "method",
+        "id": method.id,
+        "code": method.code,
+        "version": str(version.number),
+        "file": file,
+        "laboratory_id": method.laboratory_id,
+    }
+    counted = version.state in PUBLIC_STATES
+    headers = {"name": name, "media_type": media_type, "modified_at": at, "counted": counted}
+    return Download(item, source, headers)
 
 
 def same_content(version: MethodVersion, content: Mapping[str, Any]) -> bool:

@@ -257,9 +257,6 @@ class VersionArguments(Schema):
     version = fields.Integer(load_default=None, validate=validate.Range(1, 1_000_000))
 
 
-FORMATS = ("json", "csv", "fasta")
-
-
 class DownloadArguments(VersionArguments):
     """Which form of which version."""
 

@@ -10,12 +10,11 @@ from marshmallow import RAISE, ValidationError
 
 from labhub.accounts.policy import can, may_ever, require
 from labhub.accounts.queries import own_laboratories
-from labhub.db import db, transaction
+from labhub.db import transaction
 from labhub.errors import Conflict, Invalid, Refusal, StaleEdit, TooLarge
 from labhub.i18n import Text, _
 from labhub.lmos.unique_identifier import display
 from labhub.methods import commands, exchange, queries, schemas
-from labhub.methods.api import IMPORT_KINDS, deliver_file, deliver_version
 from labhub.methods.models import (
     EDITABLE_STATES,
     FILE_ROLE_NAMES,
@@ -35,6 +34,7 @@ from labhub.reports import ImportReport
 from labhub.web.access import PUBLIC
 from labhub.web.api import expected_version, page_of, sorted_by
 from labhub.web.auth import current_actor
+from labhub.web.downloads import Item, deliver
 from labhub.web.errors import flat_messages
 from labhub.web.forms import OWN_FIELDS, load, load_form
 from labhub.web.once import once
@@ -204,7 +204,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
             and can(actor, "method.withdraw", version),
             "renew": opened is None and can(actor, "method.change", version),
         },
-        formats=schemas.FORMATS,
+        formats=queries.FORMATS,
         message=refusal.message if refusal else "",
         errors=refusal.errors if refusal else {},
         **_names(),
@@ -218,7 +218,6 @@ def _do(code: str, change: Callable[[], MethodVersion], done: Text) -> ResponseR
         with transaction():
             version = change()
     except (Invalid, Conflict, StaleEdit) as refusal:
-        db.session.rollback()
         return _page(code, _open_number(code), refusal)
     flash(str(done))
     target = url_for("methods.show_version", code=version.method.code, number=version.number)
@@ -260,7 +259,6 @@ def give_back(code: str) -> ResponseReturnValue:
         with transaction():
             commands.return_to_laboratory(current_actor(), code, reason, expected=expected_version())
     except (Invalid, Conflict, StaleEdit) as refusal:
-        db.session.rollback()
         return _page(code, _open_number(code), refusal)
     flash(str(_("The version is returned. The laboratory has been told.")))
     return redirect(url_for("methods.review_queue"), 303)
@@ -332,7 +330,6 @@ def remove_file(code: str, file_id: int) -> ResponseReturnValue:
         with transaction():
             commands.remove_file(actor, code, file_id)
     except Conflict as refusal:
-        db.session.rollback()
         return _page(code, number, refusal)
     flash(str(_("The file is removed.")))
     return redirect(url_for("methods.show_version", code=code, number=number), 303)
@@ -341,7 +338,8 @@ def remove_file(code: str, file_id: int) -> ResponseReturnValue:
 @bp.get("/methods/<code>/files/<int:file_id>")
 def download_file(code: str, file_id: int) -> ResponseReturnValue:
     """Download a file of a version."""
-    return deliver_file(queries.find_file(current_actor(), code, file_id))
+    download = queries.file_of_version(queries.find_file(current_actor(), code, file_id))
+    return deliver(Item(**download.item), download.source, **download.headers)
 
 
 @bp.get("/methods/<code>/download")
@@ -356,7 +354,9 @@ def download(code: str) -> ResponseReturnValue:
             _("Say the version by its number and one of the formats offered."),
             errors=flat_messages(error.messages),
         ) from error
-    return deliver_version(queries.find_version(current_actor(), code, given["version"]), given["format"])
+    version = queries.find_version(current_actor(), code, given["version"])
+    download = queries.version_as_file(version, given["format"])
+    return deliver(Item(**download.item), download.source, **download.headers)
 
 
 # The form ------------------------------------------------------------------------------------
@@ -417,7 +417,6 @@ def save(code: str) -> ResponseReturnValue:
                 current_actor(), code, record, expected=expected_version(), note=note
             )
     except (Invalid, Conflict, StaleEdit) as refusal:
-        db.session.rollback()
         return _form(_draft(code), *_typed(), refusal=_in_form_words(refusal))
     flash(str(_("The draft is stored.")))
     return redirect(url_for("methods.show_version", code=code, number=version.number), 303)
@@ -589,7 +588,7 @@ def import_file() -> ResponseReturnValue:
             schemas.ImportIn(), {name: text for name, text in request.form.items() if name not in OWN_FIELDS}
         )
         with (
-            receive(allowed=IMPORT_KINDS, limit_bytes=commands.LARGEST_IMPORT_BYTES) as upload,
+            receive(allowed=commands.IMPORT_FILES, limit_bytes=commands.LARGEST_IMPORT_BYTES) as upload,
             transaction(),
         ):
             report = commands.import_sent(
