@@ -797,6 +797,7 @@ def _judge(checked: Checked, version: MethodVersion | None, owner: Laboratory | 
                 "origin",
                 _("A method of a laboratory is imported in the name of one of its people (--as)."),
             )
+            return
         if not content["source_code"]:
             checked.add("source_code", _("A compiled method needs its name at the source."))
         if not content["sources"]:

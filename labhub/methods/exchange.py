@@ -16,6 +16,7 @@ from typing import Any, Final
 from labhub.cells import read_csv, read_json, write_csv
 from labhub.errors import Invalid
 from labhub.i18n import Text, _
+from labhub.lmos import unique_identifier
 from labhub.methods.models import MethodOrigin, OligoRole, Specificity, Technique
 from labhub.names import clean_name
 from labhub.sequences.oligos import amplicon_fits, normalised, read_oligo
@@ -219,6 +220,11 @@ def _address(value: Any) -> str | None:
     return text
 
 
+def _identifiers(value: Any) -> list[str]:
+    """Return unique identifiers in canonical spelling (0 for Ø); other texts are only cleaned."""
+    return [identifier for line in _lines(300)(value) if (identifier := unique_identifier.normalise(line))]
+
+
 def _amplicon(value: Any) -> str | None:
     return None if _empty(value) else normalised(_as_text(value)) or None
 
@@ -250,7 +256,7 @@ SCALARS: Final[dict[str, Reader]] = {
     "matrices": _lines(300),
     "licence": _line(200),
     "standardisation": _line(200),
-    "lmo_unique_identifiers": _lines(300),
+    "lmo_unique_identifiers": _identifiers,
     "target_copies_per_haploid_genome": _whole(1, 1_000_000),
     "same_oligos_as": _lines(120),
     "notes": _lines(LONGEST_NOTE),

@@ -79,6 +79,11 @@ def test_all_problems_are_told_at_once() -> None:
     assert set(found) == {"title", "technique", "amplicon_bp", "oligos.0.sequence"}
 
 
+def test_unique_identifiers_are_kept_in_canonical_spelling() -> None:
+    checked = exchange.check(method_content(lmo_unique_identifiers=["mon-ØØ81Ø-6", "SY-GTSB77-8"]))
+    assert checked.content["lmo_unique_identifiers"] == ["MON-00810-6", "SY-GTSB77-8"]
+
+
 def test_modifications_stand_apart_from_the_bases() -> None:
     oligo = {"role": "probe", "name": "p", "sequence": "[6-FAM]TTCY/iZEN/GG[BHQ1]"}
     checked = exchange.check(method_content(oligos=[oligo]))

@@ -92,6 +92,12 @@ def test_export_of_compiled_methods_changes_nothing_when_it_is_imported(
 
 
 @pytest.mark.shared
+def test_raw_data_folder_adds_to_the_seeds_only_what_they_lack(seeded: Flask, shared_data: Path) -> None:
+    report = commands.import_methods(OPERATOR, shared_data / "methods.json", dry_run=True)
+    assert (report.count(Outcome.UNCHANGED), report.count(Outcome.CREATED)) == (120, 29)
+
+
+@pytest.mark.shared
 def test_raw_data_folder_is_imported_by_the_operator(app: Flask, shared_data: Path) -> None:
     report = commands.import_methods(OPERATOR, shared_data / "methods.json", dry_run=True)
     assert report.count(Outcome.CREATED) == 149
