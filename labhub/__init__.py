@@ -1,9 +1,8 @@
 """labhub: the data hub of the Network of Laboratories for the Detection and Identification of LMOs."""
 
 from pathlib import Path
-from typing import Any
 
-from flask import Flask, Response
+from flask import Flask
 from flask_alembic import Alembic
 from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -335,31 +335,37 @@ def _print_report(report: ImportReport, *, as_json: bool) -> None:
     )
 
 
-EXPORTS: dict[str, tuple[tuple[str, ...], Callable[..., bytes]]] = {
+Export = Callable[..., bytes]
+"""Writes all records: (actor, format, published=…)."""
+
+EXPORTS: dict[str, tuple[Sequence[str], Export]] = {
     "methods": (("json", "csv"), method_queries.export_methods),
     "lmos": (("json", "csv"), lmo_queries.export_lmos),
+    "elements": (("json", "csv"), lmo_queries.export_elements),
     "matrix": (("json", "csv"), lmo_queries.export_matrix),
-    "sequences": (("fasta", "genbank"), sequence_queries.export_sequences),
+    "sequences": (("genbank", "fasta", "embl"), sequence_queries.export_sequences),
+    "laboratories": (("json", "csv"), account_queries.export_laboratories),
+    "parties": (("json", "csv"), account_queries.export_parties),
 }
 
 
 @cli.command("export")
 @click.argument("kind", type=click.Choice(list(EXPORTS)))
-@click.option("--format", "format_", default="", help="json, csv, fasta or genbank, by kind.")
+@click.option("--format", "format_", default="", help="json or csv; for sequences genbank, fasta or embl.")
 @click.option("--published", is_flag=True, help="Only what is published.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output."
 )
 def export(kind: str, format_: str, published: bool, output: Path | None) -> None:
     """Write records in the formats that `import` reads."""
-    formats, function = EXPORTS[kind]
+    formats, write = EXPORTS[kind]
     format_ = format_ or formats[0]
     if format_ not in formats:
         raise click.UsageError(f"{kind} can be written as {' or '.join(formats)}.")
     with hub():
-        content = function(OPERATOR, format_, published=published)
+        content = write(OPERATOR, format_, published=published)
     if output is None:
-        click.get_binary_stream("stdout").write(content)
+        sys.stdout.buffer.write(content)
     else:
         output.write_bytes(content)
 

@@ -118,9 +118,7 @@ def load(environ: Mapping[str, str] | None = None, *, testing: bool = False) -> 
     if database_url.startswith("postgresql://"):
         database_url = database_url.replace("postgresql://", "postgresql+psycopg://", 1)
     if not database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise ConfigurationError(
-            "LABHUB_DATABASE_URL must start with sqlite:/// or postgresql+psycopg:// (nothing else is tested)."
-        )
+        raise ConfigurationError("LABHUB_DATABASE_URL must start with sqlite:/// or postgresql+psycopg://.")
     storage_url = values["STORAGE_URL"] or f"file://{instance / 'files'}"
     if not storage_url.startswith(("file:///", "s3://")):
         raise ConfigurationError("LABHUB_STORAGE_URL must start with file:/// or s3://.")

@@ -52,6 +52,9 @@ class ImportReport:
             for name, texts in row.errors.items():
                 errors.setdefault(f"row {row.row}, {name}" if row.row else name, []).extend(texts)
         raise Invalid(
-            _("%(file)s was not imported: correct the rows that are listed. Nothing was stored.", file=self.file),
+            _(
+                "%(file)s was not imported: correct the rows that are listed. Nothing was stored.",
+                file=self.file,
+            ),
             errors=errors,
         )

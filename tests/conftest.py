@@ -19,7 +19,8 @@ from sqlalchemy.engine import make_url
 from labhub import alembic, clock, create_app
 from labhub.accounts.passwords import hasher
 from labhub.config import load
-from labhub.db import db
+from labhub.db import Model, db
+from labhub.i18n import use_language
 from tests import services
 
 BACK_ENDS = ("sqlite", "postgresql", "redis", "s3", "chromium", "shared")
@@ -128,7 +129,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 
 class Reset:
-    """Empties the database of a hub: an upgraded copy is kept as the template."""
+    """Brings the database of a hub back to what the migrations made."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -138,28 +139,77 @@ class Reset:
             alembic.upgrade()
             db.session.close()
             db.engine.dispose()
-        self._copy(str(self.url.database), self.template)
+        if self.url.get_backend_name() == "sqlite":
+            self._copy_file(str(self.url.database), self.template)
+        else:
+            with self._connect() as connection:
+                self.shape = connection.execute(SHAPE).fetchall()
+                connection.execute("CREATE SCHEMA template")
+                for table in self._filled(connection):
+                    connection.execute(f'CREATE TABLE template."{table}" AS TABLE public."{table}"')
+            self._copy_database(str(self.url.database), self.template)
 
     def __call__(self) -> None:
         with self.app.app_context():
             db.engine.dispose()
-        self._copy(self.template, str(self.url.database))
-
-    def _copy(self, source: str, target: str) -> None:
         if self.url.get_backend_name() == "sqlite":
-            for suffix in ("-wal", "-shm"):
-                Path(target + suffix).unlink(missing_ok=True)
-            with sqlite3.connect(source) as checkpoint:
-                checkpoint.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            checkpoint.close()
-            shutil.copyfile(source, target)
+            self._copy_file(self.template, str(self.url.database))
             return
-        admin = self.url.set(drivername="postgresql", database="template1").render_as_string(
-            hide_password=False
+        try:
+            with self._connect() as connection:
+                is_same = connection.execute(SHAPE).fetchall() == self.shape
+                if is_same:
+                    self._empty(connection)
+        except psycopg.OperationalError:  # a lock of a thread that a test left behind
+            is_same = False
+        if not is_same:  # the test has changed tables or triggers
+            self._copy_database(self.template, str(self.url.database))
+
+    def _connect(self, database: str | None = None) -> psycopg.Connection[tuple[Any, ...]]:
+        url = self.url.set(drivername="postgresql", database=database or self.url.database)
+        connection = psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+        connection.execute("SET lock_timeout = '3s'")
+        return connection
+
+    def _filled(self, connection: psycopg.Connection[tuple[Any, ...]]) -> list[str]:
+        names = [table.name for table in Model.metadata.sorted_tables]
+        query = " UNION ALL ".join(
+            f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM public.\"{name}\")" for name in names
         )
-        with psycopg.connect(admin, autocommit=True) as connection:
+        return [row[0] for row in connection.execute(query).fetchall()]
+
+    def _empty(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        connection.execute("SET session_replication_role = replica")  # no triggers, no foreign keys
+        for table in self._filled(connection):
+            connection.execute(f'DELETE FROM public."{table}"')
+        for (table,) in connection.execute(TEMPLATE_TABLES).fetchall():
+            connection.execute(f'INSERT INTO public."{table}" SELECT * FROM template."{table}"')
+        for (sequence,) in connection.execute(USED_SEQUENCES).fetchall():
+            connection.execute(f"SELECT setval('public.\"{sequence}\"', 1, false)")
+
+    def _copy_file(self, source: str, target: str) -> None:
+        for suffix in ("-wal", "-shm"):
+            Path(target + suffix).unlink(missing_ok=True)
+        with sqlite3.connect(source) as checkpoint:
+            checkpoint.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        checkpoint.close()
+        shutil.copyfile(source, target)
+
+    def _copy_database(self, source: str, target: str) -> None:
+        with self._connect("template1") as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{target}" WITH (FORCE)')
             connection.execute(f'CREATE DATABASE "{target}" TEMPLATE "{source}" STRATEGY FILE_COPY')
+
+
+SHAPE = """
+    SELECT c.relname, c.relkind::text, t.tgname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal
+    WHERE n.nspname = 'public' ORDER BY 1, 2, 3
+"""
+TEMPLATE_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'template'"
+USED_SEQUENCES = (
+    "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL"
+)
 
 
 class Browser(FlaskClient):
@@ -197,6 +247,14 @@ def session_app(
     with app.app_context():
         db.session.close()
         db.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Each test begins in English; a request leaves its language behind."""
+    use_language("en")
+    yield
+    use_language("en")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The API as described: each operation has a summary, a schema and its refusals; changes are seen in review."""
+"""The API as described: each operation has a summary, a schema and its refusals; changes are seen."""
 
 import json
 import os
@@ -65,5 +65,5 @@ def test_the_description_is_the_recorded_one(description: dict[str, Any]) -> Non
         RECORDED.write_text(present, encoding="utf-8")
     recorded = RECORDED.read_text(encoding="utf-8")
     assert present == recorded, (
-        "The API has changed. If that is meant: LABHUB_TEST_RECORD_OPENAPI=1 make test, and a line in CHANGELOG.md."
+        "The API has changed. If that is meant: LABHUB_TEST_RECORD_OPENAPI=1 make test, and CHANGELOG.md."
     )

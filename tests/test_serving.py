@@ -1,4 +1,4 @@
-"""The real server: starts, stops in order, survives being killed; and set-up that fails says so in one line."""
+"""The real server: starts, stops in order, survives being killed; a failed set-up is one line."""
 
 import http.client
 import json

@@ -62,7 +62,7 @@ def main(kind):
     """Check this machine, then install what the lock says."""
     if sys.version_info < (3, 11):
         stop(
-            "Python %d.%d is too old: labhub needs 3.11 or newer. Install it and run: make %s PYTHON=python3.11"
+            "Python %d.%d is too old: labhub needs 3.11 or newer. Install one: make %s PYTHON=python3.11"
             % (sys.version_info[0], sys.version_info[1], "run" if kind == "run" else "test")
         )
     if is_ready(kind):

@@ -491,13 +491,13 @@ def find_person(actor: Actor, user_id: int) -> User:
 # Files ----------------------------------------------------------------------------------------
 
 
-def export_parties(format: str = "csv") -> bytes:
+def export_parties(actor: Actor | None, format_: str, *, published: bool = False) -> bytes:
     """Return the register of Parties, in the shape that ``labhub import parties`` reads."""
     rows = db.session.execute(list_parties().order_by(Party.name_en)).mappings().all()
-    return _written(format, PARTY_COLUMNS, [dict(row) for row in rows])
+    return _written(format_, PARTY_COLUMNS, [dict(row) for row in rows])
 
 
-def export_laboratories(actor: Actor, format: str = "csv") -> bytes:
+def export_laboratories(actor: Actor | None, format_: str, *, published: bool = False) -> bytes:
     """Return the register of laboratories, in the shape that ``labhub import laboratories`` reads.
 
     The contact address stays empty save for those who look after the network.
@@ -511,8 +511,8 @@ def export_laboratories(actor: Actor, format: str = "csv") -> bytes:
         rows.append(
             {**cells, "party": row.party.iso2 if row.party else "", "email": row.email if may_write else ""}
         )
-    return _written(format, LABORATORY_COLUMNS, rows)
+    return _written(format_, LABORATORY_COLUMNS, rows)
 
 
-def _written(format: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> bytes:
-    return to_json(columns, rows) if format == "json" else to_csv(columns, rows)
+def _written(format_: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> bytes:
+    return to_json(columns, rows) if format_ == "json" else to_csv(columns, rows)

@@ -1,15 +1,14 @@
 """Files of Parties and laboratories: read strictly, checked cell by cell, written in the same shape."""
 
-import csv
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from labhub import cells
 from labhub.accounts.models import GroupKind, Region, StatusKind
 from labhub.errors import Invalid
 from labhub.i18n import Text, _
@@ -76,18 +75,8 @@ def read_records(path: Path, columns: Collection[str], needed: Collection[str]) 
         ) from error
     if len(raw) > LARGEST_FILE_BYTES:
         raise Invalid(_("%(file)s is larger than %(number)s MiB.", file=path.name, number=10), field="file")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise Invalid(
-            _("%(file)s is not UTF-8 text (line %(line)s). Save it as UTF-8.", file=path.name, line=line),
-            field="file",
-        ) from error
-    if "\x00" in text:
-        raise Invalid(_("%(file)s holds NUL signs: it is not a text file.", file=path.name), field="file")
-    is_json = path.suffix.casefold() == ".json" or text.lstrip()[:1] == "["
-    rows = _json_rows(path.name, text) if is_json else _csv_rows(path.name, text)
+    is_json = path.suffix.casefold() == ".json" or raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+    rows = _json_rows(path.name, raw) if is_json else _csv_rows(path.name, raw)
     if not rows:
         raise Invalid(_("%(file)s holds no rows.", file=path.name), field="file")
     names = {name for row in rows for name in row}
@@ -102,49 +91,17 @@ def read_records(path: Path, columns: Collection[str], needed: Collection[str]) 
     return rows
 
 
-def _csv_rows(file: str, text: str) -> list[dict[str, str]]:
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
-    rows: list[dict[str, str]] = []
-    header: list[str] = []
-    try:
-        for cells in reader:
-            if not header:
-                header = [cell.strip() for cell in cells]
-                if len(set(header)) != len(header):
-                    raise Invalid(_("%(file)s names a column twice.", file=file), field="file")
-            elif any(cell.strip() for cell in cells):
-                if len(cells) != len(header):
-                    raise Invalid(
-                        _(
-                            "%(file)s, line %(line)s: %(found)s cells where the header has %(wanted)s.",
-                            file=file,
-                            line=reader.line_num,
-                            found=len(cells),
-                            wanted=len(header),
-                        ),
-                        field=f"row {len(rows) + 1}",
-                    )
-                rows.append({name: cell.strip() for name, cell in zip(header, cells, strict=True)})
-    except csv.Error as error:
-        raise Invalid(
-            _(
-                "%(file)s, line %(line)s is not CSV: %(reason)s.",
-                file=file,
-                line=reader.line_num,
-                reason=error,
-            ),
-            field="file",
-        ) from error
-    return rows
+def _csv_rows(file: str, raw: bytes) -> list[dict[str, str]]:
+    rows = cells.read_csv(raw, file=file)
+    return [
+        {name: cell.strip() for name, cell in row.items()}
+        for row in rows
+        if any(map(str.strip, row.values()))
+    ]
 
 
-def _json_rows(file: str, text: str) -> list[dict[str, str]]:
-    try:
-        records = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Invalid(
-            _("%(file)s is not JSON: %(reason)s.", file=file, reason=error), field="file"
-        ) from error
+def _json_rows(file: str, raw: bytes) -> list[dict[str, str]]:
+    records = cells.read_json(raw, file=file)
     if not isinstance(records, list):
         raise Invalid(_("%(file)s must hold a JSON array of objects.", file=file), field="file")
     rows = []
@@ -170,12 +127,12 @@ def _cell(value: Any) -> str:
     return str(value).strip()
 
 
-def party_row(cells: Mapping[str, str]) -> tuple[PartyRow | None, Errors]:
+def party_row(given: Mapping[str, str]) -> tuple[PartyRow | None, Errors]:
     """Return the checked row, or every problem of its cells."""
     errors: Errors = {}
 
     def take(name: str, pattern: str, text: Text) -> str:
-        value = cells.get(name, "").upper()
+        value = given.get(name, "").upper()
         if not re.fullmatch(pattern, value):
             errors[name] = [text]
         return value
@@ -186,30 +143,30 @@ def party_row(cells: Mapping[str, str]) -> tuple[PartyRow | None, Errors]:
     for language in PARTY_LANGUAGES:
         column = f"name_{language}"
         try:
-            names[language] = clean_name(cells.get(column, ""), field=column, longest=120)
+            names[language] = clean_name(given.get(column, ""), field=column, longest=120)
         except Invalid as refusal:
             errors[column] = [refusal.message]
-    region = cells.get("region", "")
+    region = given.get("region", "")
     if region and region not in list(Region):
         errors["region"] = [_("Choose among: %(names)s.", names=", ".join(Region))]
-    status = cells.get("status", "")
+    status = given.get("status", "")
     if status not in list(StatusKind):
         errors["status"] = [_("Choose among: %(names)s.", names=", ".join(StatusKind))]
     since = None
-    if cells.get("party_since"):
+    if given.get("party_since"):
         try:
-            since = date.fromisoformat(cells["party_since"])
+            since = date.fromisoformat(given["party_since"])
         except ValueError:
             errors["party_since"] = [_("Write the day as 2003-09-11.")]
         if status == StatusKind.NON_PARTY:
             errors["party_since"] = [_("A non-Party has no day since when it is a Party.")]
     flags = {}
     for name in (*GroupKind, "verified"):
-        value = cells.get(name, "") or "0"
+        value = given.get(name, "") or "0"
         if value not in ("0", "1"):
             errors[str(name)] = [_("Write 1 for yes or 0 for no.")]
         flags[str(name)] = value == "1"
-    if len(cells.get("source", "")) > 300:
+    if len(given.get("source", "")) > 300:
         errors["source"] = [_("At most %(number)s characters.", number=300)]
     if errors:
         return None, errors
@@ -221,7 +178,7 @@ def party_row(cells: Mapping[str, str]) -> tuple[PartyRow | None, Errors]:
         StatusKind(status),
         since,
         frozenset(kind for kind in GroupKind if flags[kind]),
-        cells.get("source", ""),
+        given.get("source", ""),
         flags["verified"],
     )
     return row, {}
@@ -229,12 +186,7 @@ def party_row(cells: Mapping[str, str]) -> tuple[PartyRow | None, Errors]:
 
 def to_csv(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> bytes:
     """Return rows as CSV in UTF-8 with a header; what ``read_records`` takes back."""
-    out = StringIO()
-    writer = csv.DictWriter(out, columns, lineterminator="\r\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _written(row.get(name)) for name in columns})
-    return out.getvalue().encode()
+    return cells.write_csv(columns, [{name: _written(row.get(name)) for name in columns} for row in rows])
 
 
 def to_json(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> bytes:

@@ -19,7 +19,7 @@ from labhub.web.json import StrictParser, dumps
 LARGEST_PAGE = 200
 
 
-class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+class Blueprint(flask_smorest.Blueprint):
     """A flask-smorest blueprint that reads strictly."""
 
     ARGUMENTS_PARSER = StrictParser()

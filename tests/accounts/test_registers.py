@@ -48,7 +48,7 @@ def test_export_of_parties_is_the_seed_and_imports_unchanged(app: Flask, tmp_pat
     load_seeds()
     for kind in ("csv", "json"):
         path = tmp_path / f"parties.{kind}"
-        path.write_bytes(queries.export_parties(kind))
+        path.write_bytes(queries.export_parties(OPERATOR, kind))
         with transaction():
             report = commands.import_parties(OPERATOR, path, dry_run=False)
         assert report.count(Outcome.UNCHANGED) == 198
@@ -99,16 +99,16 @@ def test_every_problem_of_a_file_is_named_and_nothing_is_stored(app: Flask, tmp_
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("x.csv", b"code,name\nKE-1,Caf\xe9\n", "not UTF-8 text .line 2"),
+        ("x.csv", b"code,name\nKE-1,Caf\xe9\n", "not UTF-8: see line 2"),
         ("x.csv", b"code,name,colour\nKE-1,One,red\n", "columns are wrong"),
         ("x.csv", b"code,party\nKE-1,KE\n", "columns are wrong"),
-        ("x.csv", b"code,name\nKE-1\n", "line 2: 1 cells where the header has 2"),
-        ("x.csv", b"code,code\nKE-1,KE-2\n", "names a column twice"),
+        ("x.csv", b"code,name\nKE-1\n", "too many or too few cells"),
+        ("x.csv", b"code,code\nKE-1,KE-2\n", "a column stands twice"),
         ("x.csv", b"code,name\n", "holds no rows"),
-        ("x.csv", b"", "holds no rows"),
-        ("x.csv", b'code,name\n"KE-1,One\n', "is not CSV"),
+        ("x.csv", b"", "is empty"),
+        ("x.csv", b'code,name\n"KE-1,One\n', "is not a CSV file"),
         ("x.csv", b"code,name\nKE-1,\x00\n", "NUL"),
-        ("x.json", b"{", "is not JSON"),
+        ("x.json", b"{", "is not valid JSON"),
         ("x.json", b'{"code": "KE-1"}', "must hold a JSON array"),
         ("x.json", b'[["KE-1"]]', "row 1: an object"),
         ("x.json", b'[{"code": "KE-1", "name": ["x"]}]', "row 1: an object"),
@@ -142,7 +142,7 @@ def test_laboratories_come_back_as_they_went_out(app: Flask, tmp_path: Path) -> 
         with transaction():
             report = commands.import_laboratories(OPERATOR, path, dry_run=False)
         assert [row.outcome for row in report.rows] == [Outcome.UNCHANGED], report.rows
-    assert b"desk@example.org" not in queries.export_laboratories(make_actor(Role.PARTICIPANT))
+    assert b"desk@example.org" not in queries.export_laboratories(make_actor(Role.PARTICIPANT), "csv")
 
 
 def test_only_the_secretariat_imports(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Every public page, at phone and desktop width, in English and Arabic: nothing refused, nothing sticking out."""
+"""Every public page, at phone and desktop width, in English and Arabic: all fits, nothing is refused."""
 
 import json
 from collections.abc import Callable

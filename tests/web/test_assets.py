@@ -168,7 +168,7 @@ def test_another_host_is_found(tag):
     "tag",
     [
         '<a href="https://bch.cbd.int/">BCH</a>',
-        "<script src=\"{{ url_for('static', filename='vendor/htmx.org-4.0.1/htmx.min.js') }}\" defer></script>",
+        "<script src=\"{{ url_for('static', filename='vendor/htmx.min.js') }}\" defer></script>",
         '<form action="/methods" method="get">',
         '<img src="/chart/{{ width // 2 }}.svg">',
     ],
