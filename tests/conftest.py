@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from flask import Flask, has_app_context
 from flask.testing import FlaskClient
+from hypothesis import settings
 from sqlalchemy.engine import make_url
 
 from labhub import alembic, clock, create_app
@@ -30,6 +31,8 @@ REQUIRED = frozenset(
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 hasher.cheapen()
+settings.register_profile("labhub", derandomize=True, deadline=None, database=None)
+settings.load_profile("labhub")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

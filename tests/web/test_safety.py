@@ -1,5 +1,6 @@
 """Headers, hosts, hostile input and silence about the inside, over every route of the hub."""
 
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -307,13 +308,21 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(app: Flask) -> None:
     assert response.status_code == 413
 
 
-class _Unread:
+class _Unread(io.RawIOBase):
     """A body that must not be read."""
 
     def read(self, size: int = -1) -> bytes:
         raise AssertionError("the body was read")
 
-    readline = read
+    def tell(self) -> int:
+        return 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return 0
+
+
+LEADING = frozenset("href src action formaction data poster background xlink:href hx-get hx-post".split())
+"""Attributes whose value a browser follows or runs."""
 
 
 class LiveParts(HTMLParser):
@@ -325,8 +334,9 @@ class LiveParts(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
-            if name.startswith("on") or (value or "").strip().casefold().startswith(
-                ("javascript:", "vbscript:")
+            address = "".join((value or "").split()).casefold()
+            if name.startswith("on") or (
+                name in LEADING and address.startswith(("javascript:", "vbscript:", "data:"))
             ):
                 self.live.append(f"{tag} {name}={value}")
         if tag in ("iframe", "object", "embed", "base") or (tag == "script" and not dict(attrs).get("src")):
