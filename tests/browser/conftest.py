@@ -65,7 +65,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         yield Hub(f"http://127.0.0.1:{port}", tokens, folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its event loop may not run beside other tests
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -74,6 +74,12 @@ def browser(chromium: str) -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+)
+"""A person's browser: headless Chromium's own name counts as a robot."""
 
 
 @dataclass
@@ -97,6 +103,7 @@ def visit(hub: Hub, browser: Browser) -> Iterator[Callable[..., Visit]]:
             locale=language,
             java_script_enabled=javascript,
             accept_downloads=True,
+            user_agent=AGENT,
         )
         context.set_default_timeout(15_000)
         page = context.new_page()

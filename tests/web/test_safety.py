@@ -301,8 +301,9 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(app: Flask) -> None:
     limit = app.config["MAX_CONTENT_LENGTH"]
     response = app.test_client().post(
         "/api/v1/sequences",
-        headers={**headers, "Content-Length": str(limit + 1)},
+        headers=headers,
         input_stream=_Unread(),
+        environ_overrides={"CONTENT_LENGTH": str(limit + 1)},
         content_type="multipart/form-data; boundary=x",
     )
     assert response.status_code == 413
