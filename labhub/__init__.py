@@ -13,7 +13,7 @@ from labhub.accounts import commands as accounts_commands
 from labhub.accounts import models as accounts_models
 from labhub.accounts import views as accounts_views
 from labhub.config import PROJECT_FOLDER, Config, load
-from labhub.db import Model, db, engine_options, prepare_engine
+from labhub.db import Model, engine_options, init_db
 from labhub.forum import api as forum_api
 from labhub.forum import views as forum_views
 from labhub.i18n import current_language, translations
@@ -106,10 +106,8 @@ def create_app(config: Config | None = None) -> Flask:
         count = config.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
 
-    db.init_app(app)
+    init_db(app)
     alembic.init_app(app)
-    with app.app_context():
-        prepare_engine(db.engine)
     audit.HEADS_FOLDER[:] = [config.instance]
     accounts_commands.BASE_URL[:] = [config.base_url]
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from inspect import iscoroutinefunction
 from typing import Any
 
+from flask import Flask
 from flask_sqlalchemy_lite import SQLAlchemy
 from sqlalchemy import DateTime, Engine, Enum, MetaData, event
 from sqlalchemy.engine import Connection, Dialect
@@ -82,6 +84,20 @@ db = SQLAlchemy(
     engine_options={"pool_pre_ping": True},
     session_options={"expire_on_commit": False, "autoflush": True},
 )
+
+
+def init_db(app: Flask) -> None:
+    """Connect the hub to its database.
+
+    The extension also registers an asynchronous clean-up for sessions that labhub has none of; it
+    would start an event loop at the end of each request (1 ms of CPU), so it is taken off.
+    """
+    db.init_app(app)
+    app.teardown_appcontext_funcs[:] = [
+        function for function in app.teardown_appcontext_funcs if not iscoroutinefunction(function)
+    ]
+    with app.app_context():
+        prepare_engine(db.engine)
 
 
 def engine_options(config: Config) -> dict[str, Any]:
