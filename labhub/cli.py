@@ -47,12 +47,11 @@ JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Machine outp
 def main() -> None:
     """Run a command and turn every refusal into one line and an exit status."""
     try:
-        cli.main(standalone_mode=False, prog_name="labhub")
+        status = cli.main(standalone_mode=False, prog_name="labhub")
+        sys.exit(status if isinstance(status, int) else 0)  # click returns the status of Exit
     except click.UsageError as error:
         error.show()
         sys.exit(2)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(1)

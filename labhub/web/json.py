@@ -9,6 +9,7 @@ from flask import Request
 from flask.json.provider import JSONProvider
 from webargs import core
 from webargs.flaskparser import FlaskParser, is_json_request
+from werkzeug.exceptions import UnsupportedMediaType
 
 from labhub import strict_json
 from labhub.errors import TooLarge
@@ -54,6 +55,8 @@ class StrictParser(FlaskParser):
 
     def _raw_load_json(self, req: Request) -> Any:
         if not is_json_request(req):
+            if req.content_length:
+                raise UnsupportedMediaType
             return core.missing
         if (req.content_length or 0) > LARGEST_BODY_BYTES:
             raise TooLarge(_("A JSON body may have at most %(limit)s bytes.", limit=LARGEST_BODY_BYTES))

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from labhub import clock
 from labhub.accounts.policy import can, may_ever
 from labhub.db import db
-from labhub.i18n import N_, _
+from labhub.i18n import N_, RIGHT_TO_LEFT, _, current_language
 from labhub.web.access import PUBLIC
 from labhub.web.auth import current_actor
 from labhub.web.json import dumps
@@ -70,8 +70,11 @@ def _layout() -> dict[str, Any]:
 
 
 def moment(value: Any) -> str:
-    """Return an instant as ``2026-03-02 10:00 UTC``."""
-    return value.strftime("%Y-%m-%d %H:%M UTC") if value else ""
+    """Return an instant as ``2026-03-02 10:00 UTC``, kept together in a right-to-left page."""
+    if not value:
+        return ""
+    text: str = value.strftime("%Y-%m-%d %H:%M UTC")
+    return f"\u2066{text}\u2069" if current_language() in RIGHT_TO_LEFT else text
 
 
 @bp.get("/")

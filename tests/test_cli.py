@@ -1,0 +1,106 @@
+"""The command line as a person in a hurry uses it: what it prints, and how it ends."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.test_serving import labhub
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    labhub(folder, "init")
+    (folder / "laboratories.csv").write_text("code,name,party\nLAB-KE,National Laboratory,KE\n")
+    labhub(folder, "import", "laboratories", str(folder / "laboratories.csv"))
+    options = ["--name", "Amina", "--party", "KE", "--laboratory", "LAB-KE", "--role", "analyst"]
+    done = labhub(folder, "user", "create", "amina@example.org", *options)
+    assert done.stdout.strip().isdecimal()
+    return folder
+
+
+def test_a_token_is_printed_once_and_alone(folder: Path) -> None:
+    token = labhub(folder, "token", "create", "amina@example.org", "--scope", "write").stdout
+    assert token.startswith("labhub_")
+    assert len(token.split()) == 1
+
+
+def test_a_refused_file_is_one_line_with_row_and_field_and_exit_status_one(folder: Path) -> None:
+    path = folder / "bad.csv"
+    path.write_text(
+        "title,specificity,technique,forward_name,forward_sequence,amplicon_bp\n"
+        'A,event,qpcr,f,ACGXT,"1,5"\nB,nonsense,qpcr,f,ACGT,92\n'
+    )
+    done = labhub(folder, "import", "methods", str(path), "--as", "amina@example.org", check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    for words in (
+        "bad.csv",
+        "row 1, forward_sequence: X at base 4",
+        "row 1, amplicon_bp",
+        "row 2, specificity",
+    ):
+        assert words in line
+    assert json.loads(labhub(folder, "export", "methods", "--format", "json").stdout)[-1]["title"] != "B"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("latin.csv", "title,specificity\nCafé,event\n".encode("latin-1"), "not UTF-8: see line 2"),
+        ("empty.csv", b"", "is empty"),
+        ("none.json", b"{", "not valid JSON"),
+        ("columns.csv", b"titel\nx\n", "lacks the columns title"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(
+    folder: Path, name: str, content: bytes, words: str
+) -> None:
+    (folder / name).write_bytes(content)
+    done = labhub(folder, "import", "methods", str(folder / name), "--as", "amina@example.org", check=False)
+    assert done.returncode == 1
+    assert name in done.stderr
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_dry_run_reports_and_stores_nothing(folder: Path) -> None:
+    path = folder / "more.csv"
+    path.write_text("code,name,party\nLAB-FR,Laboratoire,FR\n")
+    report = json.loads(labhub(folder, "import", "laboratories", str(path), "--dry-run", "--json").stdout)
+    assert report["rows"][0]["outcome"] == "created"
+    assert "LAB-FR" not in labhub(folder, "export", "laboratories", "--format", "csv").stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "format_"), [("methods", "json"), ("methods", "csv"), ("elements", "csv"), ("parties", "csv")]
+)
+def test_what_is_exported_is_read_again_unchanged(folder: Path, kind: str, format_: str) -> None:
+    path = folder / f"{kind}.{format_}"
+    labhub(folder, "export", kind, "--format", format_, "-o", str(path))
+    report = json.loads(labhub(folder, "import", kind, str(path), "--dry-run", "--json").stdout)
+    assert {row["outcome"] for row in report["rows"]} == {"unchanged"}
+
+
+def test_indicators_are_printed_in_the_shape_of_the_contract(folder: Path) -> None:
+    rows = json.loads(labhub(folder, "indicators", "--year", "2026", "--format", "json").stdout)
+    assert len(rows) == 25
+    (row,) = [row for row in rows if row["code"] == "A08.2"]
+    assert (row["value"], row["unit"], row["period"]) == (0, "requests", "2026")
+    assert {"by", "rule_version", "unique", "machine"} <= row.keys()
+
+
+def test_safety_commands_say_that_all_is_well(folder: Path) -> None:
+    assert "the trail is whole" in labhub(folder, "audit", "verify").stdout
+    assert json.loads(labhub(folder, "doctor", "--json").stdout)["problems"] == []
+    assert labhub(folder, "usage", "rebuild").returncode == 0
+
+
+def test_unknown_people_and_parties_are_named(folder: Path) -> None:
+    done = labhub(folder, "token", "create", "nobody@example.org", check=False)
+    assert (done.returncode, done.stderr.strip()) == (1, "labhub: There is no account nobody@example.org.")
+    done = labhub(folder, "user", "create", "x@example.org", "--name", "X", "--party", "ZZ", check=False)
+    assert done.returncode == 1
+    assert "ZZ" in done.stderr
+    assert labhub(folder, "user", "create", "x@example.org", "--name", "X", check=False).returncode == 2
