@@ -147,7 +147,7 @@ def load(environ: Mapping[str, str] | None = None, *, testing: bool = False) -> 
 def make_instance_folder(instance: Path) -> None:
     """Make the instance folder and check that it can be written."""
     try:
-        instance.mkdir(parents=True, exist_ok=True)
+        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = instance / f".write-{secrets.token_hex(4)}"
         probe.touch()
         probe.unlink()

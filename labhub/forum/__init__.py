@@ -1,0 +1,1 @@
+"""Dated discussions with topics and numbered posts."""

@@ -1,0 +1,1 @@
+"""LMOs, unique identifiers, genetic elements, claims by source, and the matrix."""

@@ -1,0 +1,1 @@
+"""Reference sequences: strict reading, review, download."""

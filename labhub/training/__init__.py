@@ -1,0 +1,1 @@
+"""Workshops, attendance, learning modules and materials: filled by the issue on indicators."""
