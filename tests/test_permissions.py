@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from labhub.accounts import queries
 from labhub.accounts.actor import Role, Scope
 from labhub.accounts.policy import RULES, can, may_ever
 from labhub.accounts.queries import actor_of
@@ -105,6 +106,7 @@ class Record:
         self.submitted_by_id, self.created_by_id = submitted_by_id, -1
         self.moderator_ids = (user_id,)
         self.role = Role.ANALYST
+        self.laboratory = queries.laboratory_by_id(laboratory_id)
 
 
 @pytest.mark.req("A1")

@@ -1,6 +1,7 @@
 """Who acts: the nine roles, and the actor that every command and query takes."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from labhub.i18n import N_
@@ -67,6 +68,7 @@ class Actor:
     organisation: str = ""
     grants: frozenset[Grant] = field(default_factory=frozenset)
     scope: Scope | None = None
+    token_expires_at: datetime | None = None
     session_id: int | None = None
     operator: bool = False
 

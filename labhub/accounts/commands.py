@@ -987,10 +987,20 @@ def change_password(actor: Actor, current: str, new: str) -> User:
     check_password(new, personal=(user.name, user.email))
     user.password = hasher.hash(new)
     end_sessions(user)
+    _stop_tokens(user)
     _void_links(user)
     audit.record(actor, "password.change", "user", user.id)
     _tell_password_changed(user)
     return user
+
+
+def _stop_tokens(user: User) -> None:
+    """Stop every token: whoever had the old password or a browser may have made one."""
+    now = clock.now()
+    for row in db.session.scalars(
+        select(ApiToken).where(ApiToken.user_id == user.id, ApiToken.revoked_at.is_(None))
+    ):
+        row.revoked_at = now
 
 
 def _tell_password_changed(user: User) -> None:
@@ -998,7 +1008,8 @@ def _tell_password_changed(user: User) -> None:
         user.email,
         _("labhub: your password was changed"),
         _(
-            "%(name)s, your password in labhub was changed and every browser was signed out.\n\n"
+            "%(name)s, your password in labhub was changed. "
+            "Every browser was signed out and every token stopped.\n\n"
             "If it was not you, ask for a new password at once:\n\n%(link)s\n",
             name=user.name,
             link=f"{BASE_URL[0]}/forgot-password",
@@ -1103,6 +1114,7 @@ def use_link(token: str, password: str) -> User:
     check_password(password, personal=(user.name, user.email))
     user.password = hasher.hash(password)
     end_sessions(user)
+    _stop_tokens(user)
     _void_links(user)
     audit.record(queries.actor_of(user), "password.set", "user", user.id)
     _tell_password_changed(user)
@@ -1122,6 +1134,8 @@ def create_token(
         raise Invalid(_("A token lives for at most 365 days."), field="days")
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     now = clock.now()
+    if actor.token_expires_at is not None:  # a token makes none that outlives it
+        life = min(life, actor.token_expires_at - now)
     row = ApiToken(
         user_id=owner.id,
         name=clean_name(name, field="name", longest=100),

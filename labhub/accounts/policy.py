@@ -50,8 +50,13 @@ def own_party_person(actor: Actor, grant: Grant, subject: Any) -> bool:
 
 
 def own_laboratory_analyst(actor: Actor, grant: Grant, subject: Any) -> bool:
-    """An analyst of the laboratory that the role is held for."""
-    return own_laboratory(actor, grant, subject) and getattr(subject, "role", None) is Role.ANALYST
+    """An analyst of the laboratory that the role is held for, and of no other Party than the laboratory's."""
+    laboratory = getattr(subject, "laboratory", None)
+    return (
+        own_laboratory(actor, grant, subject)
+        and getattr(subject, "role", None) is Role.ANALYST
+        and getattr(subject, "party_id", None) in (None, laboratory.party_id if laboratory else None)
+    )
 
 
 def not_own_submission(actor: Actor, grant: Grant, subject: Any) -> bool:

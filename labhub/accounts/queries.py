@@ -9,7 +9,7 @@ from sqlalchemy import Select, exists, false, func, or_, select
 from sqlalchemy.orm import selectinload
 
 from labhub import clock
-from labhub.accounts.actor import Actor, Grant, Role, Scope
+from labhub.accounts.actor import Actor, Grant, Role
 from labhub.accounts.models import (
     ApiToken,
     GroupKind,
@@ -50,8 +50,8 @@ def digest(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def actor_of(user: User, *, scope: Scope | None = None, session_id: int | None = None) -> Actor:
-    """Return the actor with the rights that the person holds at this moment."""
+def actor_of(user: User, *, token: ApiToken | None = None, session_id: int | None = None) -> Actor:
+    """Return the actor with the rights that the person holds at this moment, by token or browser."""
     affiliation = user.affiliation
     return Actor(
         user_id=user.id,
@@ -59,7 +59,8 @@ def actor_of(user: User, *, scope: Scope | None = None, session_id: int | None =
         party_id=affiliation.party_id if affiliation else None,
         organisation=affiliation.organisation if affiliation else "",
         grants=frozenset(Grant(g.role, g.laboratory_id, g.party_id) for g in user.current_grants),
-        scope=scope,
+        scope=token.scope if token else None,
+        token_expires_at=token.expires_at if token else None,
         session_id=session_id,
     )
 

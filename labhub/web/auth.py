@@ -173,7 +173,7 @@ def _bearer(header: str) -> Actor:
     g.token_id = row.id
     if not request.args.get("lang") and "Accept-Language" not in request.headers:
         use_language(user.language)
-    actor = queries.actor_of(user, scope=row.scope)
+    actor = queries.actor_of(user, token=row)
     if row.last_used_at is None or clock.now() - row.last_used_at >= commands.SEEN_STEP:
         _note_use(lambda: commands.touch_token(row.id))
     return actor

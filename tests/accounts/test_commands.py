@@ -1,5 +1,6 @@
 """What people can do with accounts."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,13 +9,13 @@ from sqlalchemy import select
 
 from labhub import audit
 from labhub.accounts import commands, queries
-from labhub.accounts.actor import OPERATOR, VISITOR, Role
+from labhub.accounts.actor import OPERATOR, VISITOR, Role, Scope
 from labhub.accounts.models import JoinRequest
 from labhub.db import db, transaction
 from labhub.errors import Conflict, NotAllowed, NotFound, StaleEdit
 from labhub.outbox import OutgoingMail
 from tests.conftest import FakeClock
-from tests.factories import PASSWORD, make_actor, make_laboratory, make_party, make_user
+from tests.factories import PASSWORD, make_actor, make_laboratory, make_party, make_token, make_user
 
 
 def test_one_address_has_one_account(app: Flask) -> None:
@@ -184,3 +185,43 @@ def test_stale_change_of_a_laboratory_is_refused_and_a_good_one_confirms_it(
         commands.change_laboratory(manager, "KE-1", 1, services="ELISA")
     with pytest.raises(NotAllowed), transaction():
         commands.change_laboratory(make_actor(Role.ANALYST, laboratory=laboratory), "KE-1", 2, services="x")
+
+
+@pytest.mark.req("A11")
+def test_a_changed_password_stops_every_token(app: Flask) -> None:
+    user = make_user(password=PASSWORD)
+    token = make_token(user)
+    assert queries.token_user(token) is not None
+    with transaction():
+        commands.change_password(queries.actor_of(user), PASSWORD, "another horse battery 7")
+    assert queries.token_user(token) is None
+
+
+@pytest.mark.req("A11")
+def test_a_token_makes_none_that_outlives_it(app: Flask) -> None:
+    user = make_user()
+    with transaction():
+        parent, _secret = commands.create_token(
+            OPERATOR, name="parent", scope=Scope.ADMIN, user=user, life=timedelta(days=3)
+        )
+        child, _secret = commands.create_token(
+            queries.actor_of(user, token=parent), name="child", scope=Scope.ADMIN
+        )
+    assert child.expires_at <= parent.expires_at
+
+
+@pytest.mark.req("H4")
+def test_a_manager_of_a_laboratory_without_party_opens_no_account_of_a_party(app: Flask) -> None:
+    laboratory = make_laboratory()
+    with transaction():
+        laboratory.party_id = None
+    manager = make_actor(Role.MANAGER, laboratory=laboratory)
+    with pytest.raises(NotAllowed), transaction():
+        commands.nominate(
+            manager,
+            name="Somebody",
+            email="somebody@example.org",
+            role=Role.ANALYST,
+            party=make_party("BR"),
+            laboratory=laboratory,
+        )

@@ -1,6 +1,7 @@
 """What the ledger writes down, and what happens when it cannot."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_person_of_an_organisation_has_no_party(app: Flask) -> None:
 
 
 def test_token_is_machine_access(app: Flask) -> None:
-    record(app, actor_of(make_user(), scope=Scope.READ), agent="curl/8.14.1")
+    record(app, replace(actor_of(make_user()), scope=Scope.READ), agent="curl/8.14.1")
     (row,) = rows()
     assert (row.access, row.agent_class) == (Access.MACHINE, AgentClass.SCRIPT)
 

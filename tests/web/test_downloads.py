@@ -1,7 +1,7 @@
 """Downloads: conditional and partial answers, and which of them are counted."""
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -208,7 +208,7 @@ def test_sequences_of_requests_count_as_the_rules_say(app: Flask, fake_clock: Fa
     people = {
         "visitor": VISITOR,
         "person": actor_of(person),
-        "token": actor_of(person, scope=Scope.READ),
+        "token": replace(actor_of(person), scope=Scope.READ),
         "other": make_actor(),
     }
     deviations = []
