@@ -178,12 +178,15 @@ def versions(code: str) -> list[dict[str, Any]]:
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)
 @blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
 @blp.alt_response(422, schema=Problem)
+@blp.alt_response(428, schema=Problem)
 @once
 def new_version(given: dict[str, Any], code: str) -> Response:
-    """Begin the next version as a draft with the same content."""
+    """Begin the next version as a draft with the same content; If-Match names the newest version."""
+    actor, expected = current_actor(), expected_version()
     with transaction():
-        return _answer(commands.new_version(current_actor(), code, given["change_note"]), 201)
+        return _answer(commands.new_version(actor, code, given["change_note"], expected=expected), 201)
 
 
 @blp.get("/<code>/versions/<int:number>")
@@ -194,21 +197,20 @@ def show_version(code: str, number: int) -> Response:
     return _answer(queries.find_version(current_actor(), code, number))
 
 
-def _edition() -> int | None:
-    return expected_version() if request.if_match else None
-
-
 @blp.post("/<code>/submission")
 @blp.arguments(schemas.EmptyIn)
 @blp.response(200, schemas.MethodOut)
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)
 @blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
 @blp.alt_response(422, schema=Problem)
+@blp.alt_response(428, schema=Problem)
 def submit(given: dict[str, Any], code: str) -> Response:
-    """Hand the draft in for review; 422 lists all that is missing."""
+    """Hand the draft that If-Match names in for review; 422 lists all that is missing."""
+    expected = expected_version()
     with transaction():
-        return _answer(commands.submit(current_actor(), code, expected=_edition()))
+        return _answer(commands.submit(current_actor(), code, expected=expected))
 
 
 @blp.post("/<code>/review")
@@ -217,14 +219,16 @@ def submit(given: dict[str, Any], code: str) -> Response:
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)
 @blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
 @blp.alt_response(422, schema=Problem)
+@blp.alt_response(428, schema=Problem)
 def review(given: dict[str, Any], code: str) -> Response:
-    """Take the review of a submitted version on, or return it to its laboratory with a reason."""
-    actor = current_actor()
+    """Take the review of the version that If-Match names on, or return it with a reason."""
+    actor, expected = current_actor(), expected_version()
     with transaction():
         if given["decision"] == "claim":
-            return _answer(commands.start_review(actor, code, expected=_edition()))
-        version = commands.return_to_laboratory(actor, code, given["reason"], expected=_edition())
+            return _answer(commands.start_review(actor, code, expected=expected))
+        version = commands.return_to_laboratory(actor, code, given["reason"], expected=expected)
         # The reviewer no longer sees the version; what was done is said all the same.
         return answer_record(record_of(version, [version]), version.edition)
 
@@ -235,10 +239,13 @@ def review(given: dict[str, Any], code: str) -> Response:
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)
 @blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
+@blp.alt_response(428, schema=Problem)
 def publish(given: dict[str, Any], code: str) -> Response:
-    """Publish a submitted version: by a reviewer or the Secretariat, never by who worked on it."""
+    """Publish the version that If-Match names: by a reviewer or the Secretariat, not by who worked on it."""
+    expected = expected_version()
     with transaction():
-        return _answer(commands.publish(current_actor(), code, expected=_edition()))
+        return _answer(commands.publish(current_actor(), code, expected=expected))
 
 
 @blp.post("/<code>/withdrawal")
@@ -247,11 +254,16 @@ def publish(given: dict[str, Any], code: str) -> Response:
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)
 @blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
 @blp.alt_response(422, schema=Problem)
+@blp.alt_response(428, schema=Problem)
 def withdraw(given: dict[str, Any], code: str) -> Response:
-    """Withdraw the published version, or another by its number; it stays readable, marked."""
+    """Withdraw the published version, or another by its number; If-Match names it as it was read."""
+    actor, expected = current_actor(), expected_version()
     with transaction():
-        return _answer(commands.withdraw(current_actor(), code, given["reason"], number=given["version"]))
+        return _answer(
+            commands.withdraw(actor, code, given["reason"], number=given["version"], expected=expected)
+        )
 
 
 @blp.get("/<code>/files")

@@ -92,9 +92,21 @@ def _check_edition(version: MethodVersion, expected: int | None) -> None:
         raise StaleEdit(_("Somebody else has changed this record. Load it again and repeat your change."))
 
 
+def _writers(*versions: MethodVersion) -> set[int]:
+    """Return all who created, changed, filed or submitted one of these versions."""
+    found = {each for version in versions for each in version.editor_ids}
+    for version in versions:
+        found |= {each for each in (version.created_by_id, version.submitted_by_id) if each is not None}
+    return found
+
+
+def _editors(actor: Actor, *versions: MethodVersion) -> list[int]:
+    """Return the writers of these versions and the one who works on it now."""
+    return sorted(_writers(*versions) | ({actor.user_id} if actor.user_id is not None else set()))
+
+
 def _require_second_person(actor: Actor, action: str, version: MethodVersion) -> None:
-    writers = {version.submitted_by_id, version.created_by_id, *version.editor_ids}
-    if actor.user_id is None or actor.user_id in writers:
+    if actor.user_id is None or actor.user_id in _writers(version):
         raise NotAllowed(_("You have worked on this version: a second person must review and publish it."))
     require(actor, action, version)
 
@@ -138,7 +150,7 @@ class _Matcher:
 
 
 def _fill(version: MethodVersion, content: Content, match: _Matcher, *, trusted: bool) -> None:
-    """Write content into a version; marks of verification only from a ``trusted`` source."""
+    """Write content into a version; marks of the hub's own checks only from a ``trusted`` source."""
     for name in queries.SAME_NAME:
         if name != "verified":
             setattr(version, name, content[name])
@@ -153,17 +165,17 @@ def _fill(version: MethodVersion, content: Content, match: _Matcher, *, trusted:
     version.taxon_scientific, version.taxon_common = taxon.get("scientific"), taxon.get("common")
     gene = content["reference_gene"] or {}
     version.reference_gene = gene.get("gene")
-    version.reference_gene_verified = gene.get("verified")
+    version.reference_gene_verified = gene.get("verified") if trusted else None
     version.reference_gene_source = gene.get("source")
     if trusted:
         marks = content["verification"]
         version.verified = content["verified"]
         version.amplicon_consistent = marks["amplicon_consistent"]
         version.seen_in, version.n_places = marks["seen_in"], marks["n_places"]
-    _fill_parts(version, content, match)
+    _fill_parts(version, content, match, trusted=trusted)
 
 
-def _fill_parts(version: MethodVersion, content: Content, match: _Matcher) -> None:
+def _fill_parts(version: MethodVersion, content: Content, match: _Matcher, *, trusted: bool) -> None:
     if version.oligos or version.targets or version.sources or version.validation:
         version.oligos, version.targets, version.sources, version.validation = [], [], [], None
         db.session.flush()  # positions are unique: the old rows go first
@@ -183,8 +195,27 @@ def _fill_parts(version: MethodVersion, content: Content, match: _Matcher) -> No
         MethodSource(position=place, **source) for place, source in enumerate(content["sources"])
     ]
     figures = {column: content["validation"][key] for key, column in queries.VALIDATION_COLUMNS.items()}
+    if not trusted:
+        figures["inferred"] = None
     reported = any(value is not None for value in figures.values())
     version.validation = MethodValidation(**figures) if reported else None
+
+
+def _refuse_marks(given: Mapping[str, Any], before: Content | None = None) -> None:
+    """Refuse marks of the hub's own checks that a sender gives anew; those of an export are only not kept."""
+    if given.get("record") is not None:
+        return
+    wrong = []
+    for group, name in queries.HUB_MARKS:
+        sent = given.get(group)
+        stored = (before[group] or {}).get(name) if before else None
+        if isinstance(sent, Mapping) and sent.get(name) is True and stored is not True:
+            wrong.append(f"{group}.{name}")
+    if wrong:
+        raise Invalid(
+            _("Please correct the marked fields."),
+            errors={name: [_("There is no such field, or it is not yours to set.")] for name in wrong},
+        )
 
 
 def _new_hub_code() -> str:
@@ -214,6 +245,7 @@ def _check_wish(code: str, *, but: int | None = None) -> None:
 def create_method(actor: Actor, given: Mapping[str, Any], *, laboratory: str = "") -> MethodVersion:
     """Begin a method of one's laboratory as a draft."""
     owner = owner_of_new(actor, laboratory)
+    _refuse_marks(given)
     checked = exchange.check(given)
     checked.raise_if_wrong()
     _check_wish(_wished_code(checked.content))
@@ -290,6 +322,7 @@ def change_draft(
     _check_edition(version, expected)
     _check_editable(version)
     before = queries.content_of(version)
+    _refuse_marks(given, before)
     merged = {**before, **given}
     if "code" in given and "wished_code" not in given:
         merged["wished_code"] = None
@@ -418,13 +451,14 @@ def remove_file(actor: Actor, code: str, file_id: int) -> None:
     )
 
 
-def new_version(actor: Actor, code: str, change_note: str) -> MethodVersion:
+def new_version(actor: Actor, code: str, change_note: str, *, expected: int | None = None) -> MethodVersion:
     """Begin the next version of a published method as a draft with the same content and files."""
     method, versions = _lock(actor, code)
     latest = versions[0]
     require(actor, "method.change", latest)
     if latest.state in OPEN_STATES:
         raise Conflict(_("Version %(number)s is being worked on already.", number=latest.number))
+    _check_edition(latest, expected)
     note = _clean_reason(change_note, "change_note")
     content, files = queries.content_of(latest), [_copy_of_file(file) for file in latest.files]
     now = clock.now()
@@ -436,7 +470,7 @@ def new_version(actor: Actor, code: str, change_note: str) -> MethodVersion:
         created_by_id=actor.user_id,
         created_at=now,
         changed_at=now,
-        editor_ids=sorted({*latest.editor_ids, *([actor.user_id] if actor.user_id else [])}),
+        editor_ids=_editors(actor, *versions),
         seen_in=[],
     )
     with db.session.no_autoflush:
@@ -477,6 +511,7 @@ def submit(actor: Actor, code: str, *, expected: int | None = None) -> MethodVer
     if gaps:
         raise Invalid(_("Some things are missing before this method can be submitted."), errors=gaps)
     before = version.state
+    version.editor_ids = _editors(actor, version)  # with who submitted before: the column holds the last
     version.state = MethodState.SUBMITTED
     version.submitted_by_id, version.submitted_at = actor.user_id, clock.now()
     version.reviewer_id = version.review_started_at = None
@@ -612,7 +647,9 @@ def publish(actor: Actor, code: str, *, expected: int | None = None) -> MethodVe
     return version
 
 
-def withdraw(actor: Actor, code: str, reason: str, *, number: int | None = None) -> MethodVersion:
+def withdraw(
+    actor: Actor, code: str, reason: str, *, number: int | None = None, expected: int | None = None
+) -> MethodVersion:
     """Mark a published or superseded version as withdrawn; it stays readable, with the reason."""
     method, versions = _lock(actor, code)
     if number is None:
@@ -623,8 +660,11 @@ def withdraw(actor: Actor, code: str, reason: str, *, number: int | None = None)
             raise NotFound(_("There is no version %(number)s of method %(code)s.", number=number, code=code))
     if version is None or version.state not in (MethodState.PUBLISHED, MethodState.SUPERSEDED):
         require(actor, "method.withdraw", version or versions[0])
+        if version is not None:
+            _check_edition(version, expected)
         raise Conflict(_("Only a published version can be withdrawn."))
     require(actor, "method.withdraw", version)
+    _check_edition(version, expected)
     text = _clean_reason(reason)
     before = version.state
     version.state, version.withdrawn_at = MethodState.WITHDRAWN, clock.now()

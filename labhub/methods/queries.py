@@ -391,6 +391,9 @@ VALIDATION_COLUMNS = {
     for key in exchange.GROUPS["validation"]
 }
 
+HUB_MARKS = (("reference_gene", "verified"), ("validation", "inferred"))
+"""Marks of the hub's own checks inside groups of the content; only compiled records keep them."""
+
 
 def content_of(version: MethodVersion) -> Content:
     """Return what a version says, in the shape of ``exchange.CONTENT``."""
@@ -585,10 +588,20 @@ def _download(
     return Download(item, source, headers)
 
 
+def without_marks(content: Mapping[str, Any]) -> Content:
+    """Return the content with the marks of ``HUB_MARKS`` empty, as a laboratory's record keeps it."""
+    bare = dict(content)
+    for group, name in HUB_MARKS:
+        if bare.get(group):
+            bare[group] = {**bare[group], name: None}
+    return bare
+
+
 def same_content(version: MethodVersion, content: Mapping[str, Any]) -> bool:
     """Say whether a version already says what a record says, apart from codes and provenance."""
     apart = {"code", "wished_code", "origin"}
+    present = content_of(version)
     if version.method.origin is MethodOrigin.SUBMITTED:
         apart |= {"verified", "verification"}
-    present = content_of(version)
+        present, content = without_marks(present), without_marks(content)
     return all(present[name] == content[name] for name in CONTENT if name not in apart)

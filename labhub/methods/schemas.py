@@ -57,7 +57,7 @@ class ReferenceGeneSchema(Schema):
     """The taxon's gene that results are set in relation to."""
 
     gene = fields.String(required=True)
-    verified = fields.Boolean(allow_none=True)
+    verified = fields.Boolean(allow_none=True, metadata={"description": "Kept for compiled records only."})
     source = text(500)
 
 
@@ -70,7 +70,7 @@ class ValidationSchema(Schema):
     body = text(300)
     note = text(10_240)
     source = text(10_240)
-    inferred = fields.Boolean(allow_none=True)
+    inferred = fields.Boolean(allow_none=True, metadata={"description": "Kept for compiled records only."})
     lod_text = text(500)
     lod_copies = fields.Float(allow_none=True)
     lod_percent = fields.Float(allow_none=True)

@@ -282,7 +282,7 @@ def withdraw(code: str) -> ResponseReturnValue:
     wanted = int(number) if number.isdecimal() and len(number) < 7 else None
     return _do(
         code,
-        lambda: commands.withdraw(current_actor(), code, reason, number=wanted),
+        lambda: commands.withdraw(current_actor(), code, reason, number=wanted, expected=expected_version()),
         _("The version is withdrawn. It stays readable, marked."),
     )
 
@@ -294,7 +294,7 @@ def new_version(code: str) -> ResponseReturnValue:
     note = request.form.get("change_note", "")
     return _do(
         code,
-        lambda: commands.new_version(current_actor(), code, note),
+        lambda: commands.new_version(current_actor(), code, note, expected=expected_version()),
         _("Here is the draft of the new version."),
     )
 

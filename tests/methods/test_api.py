@@ -14,7 +14,8 @@ from werkzeug.test import TestResponse
 from labhub.accounts.actor import Role, Scope
 from labhub.accounts.queries import actor_of
 from labhub.audit import AuditEntry
-from labhub.db import db
+from labhub.db import db, transaction
+from labhub.methods import commands
 from labhub.methods.models import DetectionMethod, MethodVersion
 from labhub.outbox import OutgoingMail
 from labhub.usage.models import UsageEvent
@@ -37,6 +38,11 @@ def send_file(
     return client.post(f"{METHODS}/{code}/files", data=data, headers=headers)
 
 
+def read(client: FlaskClient, headers: dict[str, str], path: str = "LH-1") -> dict[str, str]:
+    """Return the headers of a person who has read a record: with its ETag as ``If-Match``."""
+    return {**headers, "If-Match": client.get(f"{METHODS}/{path}", headers=headers).headers["ETag"]}
+
+
 def count(model: Any, *where: Any) -> int:
     """Return how many rows there are."""
     db.session.rollback()
@@ -54,9 +60,9 @@ def test_story_from_upload_to_download(client: FlaskClient) -> None:
     code = made.json["code"]
     assert made.headers["Location"].endswith(f"/methods/{code}")
     assert (code, made.json["wished_code"], made.json["state"]) == ("LH-1", "QT-EVE-ZM-099", "draft")
-    assert client.post(f"{METHODS}/{code}/submission", headers=manager).json["errors"] == {
-        "files": ["Add the SOP as a file."]
-    }
+    assert client.post(f"{METHODS}/{code}/submission", headers=read(client, manager, code)).json[
+        "errors"
+    ] == {"files": ["Add the SOP as a file."]}
     etag = client.get(f"{METHODS}/{code}", headers=manager).headers["ETag"]
     changed = client.patch(
         f"{METHODS}/{code}", json={"title": "Better title"}, headers={**manager, "If-Match": etag}
@@ -67,10 +73,13 @@ def test_story_from_upload_to_download(client: FlaskClient) -> None:
     filed = send_file(client, code, manager)
     assert filed.status_code == 201
     assert (filed.json["role"], filed.json["kind"], filed.json["size_bytes"]) == ("sop", "pdf", len(PDF))
-    assert client.post(f"{METHODS}/{code}/submission", headers=manager).json["state"] == "submitted"
+    submitted = client.post(f"{METHODS}/{code}/submission", headers=read(client, manager, code))
+    assert submitted.json["state"] == "submitted"
     assert client.get(f"{METHODS}/{code}", headers=party).status_code == 404
-    assert client.post(f"{METHODS}/{code}/review", headers=reviewer).json["state"] == "in-review"
-    published = client.post(f"{METHODS}/{code}/publication", headers=reviewer)
+    claimed = client.post(f"{METHODS}/{code}/review", headers=read(client, reviewer, code))
+    assert claimed.json["state"] == "in-review"
+    seen = {**reviewer, "If-Match": claimed.headers["ETag"]}
+    published = client.post(f"{METHODS}/{code}/publication", headers=seen)
     assert published.status_code == 200
     assert (published.json["code"], published.json["state"]) == ("QT-EVE-ZM-099", "published")
     assert published.json["intact"] is True
@@ -158,6 +167,45 @@ def test_marks_of_verification_are_not_the_senders_to_give(client: FlaskClient) 
     assert (made.json["origin"], made.json["verified"]) == ("submitted", None)
 
 
+MARKS = [
+    ({"reference_gene": {"gene": "hmg", "verified": True}}, "reference_gene.verified"),
+    ({"validation": {"slope": -3.4, "inferred": True}}, "validation.inferred"),
+]
+
+
+@pytest.mark.req("A4")
+@pytest.mark.parametrize(("fields", "name"), MARKS)
+def test_marks_inside_groups_are_refused_and_never_kept(
+    client: FlaskClient, fields: dict[str, Any], name: str
+) -> None:
+    headers = bearer(make_user(Role.MANAGER, laboratory=make_laboratory()))
+    group, mark = name.split(".")
+    refused = client.post(METHODS, json=method_content(**fields), headers=headers)
+    assert (refused.status_code, list(refused.json["errors"])) == (422, [name])
+    assert client.post(METHODS, json=method_content(), headers=headers).status_code == 201
+    changed = client.patch(f"{METHODS}/LH-1", json=fields, headers=read(client, headers))
+    assert (changed.status_code, list(changed.json["errors"])) == (422, [name])
+    denied = {group: {**fields[group], mark: False}}
+    changed = client.patch(f"{METHODS}/LH-1", json=denied, headers=read(client, headers))
+    assert (changed.status_code, changed.json[group][mark]) == (200, None)
+
+
+@pytest.mark.parametrize(("fields", "name"), MARKS)
+def test_marks_inside_groups_of_an_export_are_taken_and_not_kept(
+    client: FlaskClient, fields: dict[str, Any], name: str
+) -> None:
+    headers = bearer(make_user(Role.MANAGER, laboratory=make_laboratory()))
+    group, mark = name.split(".")
+    record = {**method_content(**fields), "record": {"code": "QT-1"}}
+    made = client.post(METHODS, json=record, headers=headers)
+    assert (made.status_code, made.json[group][mark]) == (201, None)
+    for outcome in ("created", "unchanged"):
+        data = {"file": (BytesIO(json.dumps([{**record, "title": "Other"}]).encode()), "methods.json")}
+        sent = client.post(f"{METHODS}/import", data=data, headers=headers)
+        assert [row["outcome"] for row in sent.json["rows"]] == [outcome]
+    assert client.get(f"{METHODS}/LH-2", headers=headers).json[group][mark] is None
+
+
 @pytest.mark.req("A2")
 def test_draft_of_another_laboratory_answers_like_a_missing_one(client: FlaskClient) -> None:
     owner = make_user(Role.MANAGER, laboratory=make_laboratory())
@@ -216,7 +264,7 @@ def test_draft_of_a_next_version_does_not_show_beside_the_published_one(client: 
     make_method(actor=actor_of(user), state="published")
     before = client.get(f"{METHODS}/LH-1").data
     note = {"change_note": "Secret plans"}
-    made = client.post(f"{METHODS}/LH-1/versions", json=note, headers=bearer(user))
+    made = client.post(f"{METHODS}/LH-1/versions", json=note, headers=read(client, bearer(user)))
     assert (made.status_code, made.json["version"]) == (201, 2)
     assert client.get(f"{METHODS}/LH-1").data == before
     assert [row["version"] for row in client.get(f"{METHODS}/LH-1/versions").json] == [1]
@@ -232,6 +280,51 @@ def test_change_needs_the_version_that_was_read(client: FlaskClient) -> None:
     for stale in ('"v1"', '"v1000009"', '"x"'):
         answer = client.patch(f"{METHODS}/LH-1", json={"title": "x"}, headers={**headers, "If-Match": stale})
         assert answer.status_code == 412
+
+
+@pytest.mark.req("E1")
+def test_each_step_of_the_workflow_needs_the_version_that_was_read(client: FlaskClient) -> None:
+    user = make_user(Role.MANAGER, laboratory=make_laboratory())
+    manager, reviewer = bearer(user), bearer(make_user(Role.REVIEWER))
+    make_method(actor=actor_of(user))
+    send_file(client, "LH-1", manager, role="sop")
+    returned = {"decision": "return", "reason": "Name the supplier."}
+    steps: list[tuple[str, dict[str, str], dict[str, str], str]] = [
+        ("submission", {}, manager, "submitted"),
+        ("review", returned, reviewer, "returned"),
+        ("submission", {}, manager, "submitted"),
+        ("review", {}, reviewer, "in-review"),
+        ("publication", {}, reviewer, "published"),
+        ("versions", {"change_note": "Better probe"}, manager, "draft"),
+        ("withdrawal", {"reason": "Dimers."}, manager, "withdrawn"),
+    ]
+    for step, given, headers, state in steps:
+        path = "LH-1/versions/1" if step == "withdrawal" else "LH-1"
+        seen = read(client, headers, path)
+        number = client.get(f"{METHODS}/{path}", headers=headers).json["version"]
+        for other, status in (({}, 428), ({"If-Match": f'"v{number}000000"'}, 412)):
+            answer = client.post(f"{METHODS}/LH-1/{step}", json=given, headers={**headers, **other})
+            assert answer.status_code == status, (step, answer.text)
+        assert read(client, headers, path) == seen
+        made = client.post(f"{METHODS}/LH-1/{step}", json=given, headers=seen)
+        assert made.json["state"] == state, (step, made.text)
+        again = client.post(f"{METHODS}/LH-1/{step}", json=given, headers=seen)
+        assert again.status_code in (404, 409, 412), step
+
+
+@pytest.mark.req("E1")
+def test_reviewer_does_not_publish_what_was_changed_after_reading(client: FlaskClient) -> None:
+    user = make_user(Role.MANAGER, laboratory=make_laboratory())
+    manager, reviewer, other = bearer(user), bearer(make_user(Role.REVIEWER)), make_user(Role.REVIEWER)
+    make_method(actor=actor_of(user), state="submitted")
+    seen = read(client, reviewer)
+    with transaction():
+        commands.return_to_laboratory(actor_of(other), "LH-1", "Another title, please.")
+    client.patch(f"{METHODS}/LH-1", json={"title": "Not the same"}, headers=read(client, manager))
+    assert client.post(f"{METHODS}/LH-1/submission", headers=read(client, manager)).status_code == 200
+    assert client.post(f"{METHODS}/LH-1/publication", headers=seen).status_code == 412
+    assert client.get(f"{METHODS}/LH-1").status_code == 404
+    assert client.post(f"{METHODS}/LH-1/publication", headers=read(client, reviewer)).status_code == 200
 
 
 @pytest.mark.req("E1")
@@ -279,7 +372,7 @@ def test_second_person_publishes(client: FlaskClient) -> None:
     user = make_user(Role.MANAGER, Role.REVIEWER, Role.SECRETARIAT, laboratory=make_laboratory())
     make_method(actor=actor_of(user), state="submitted")
     for step in ("review", "publication"):
-        answer = client.post(f"{METHODS}/LH-1/{step}", headers=bearer(user))
+        answer = client.post(f"{METHODS}/LH-1/{step}", headers=read(client, bearer(user)))
         assert answer.status_code == 403
         assert "second person" in answer.json["detail"]
     assert client.get(f"{METHODS}/LH-1").status_code == 404
@@ -289,11 +382,12 @@ def test_reviewer_returns_with_a_reason_and_the_laboratory_reads_it(client: Flas
     user = make_user(Role.MANAGER, laboratory=make_laboratory())
     reviewer = bearer(make_user(Role.REVIEWER))
     make_method(actor=actor_of(user), state="submitted")
-    empty = client.post(f"{METHODS}/LH-1/review", json={"decision": "return"}, headers=reviewer)
+    seen = read(client, reviewer)
+    empty = client.post(f"{METHODS}/LH-1/review", json={"decision": "return"}, headers=seen)
     assert empty.status_code == 422
     assert "reason" in empty.json["errors"]
     given = {"decision": "return", "reason": "Name the supplier."}
-    assert client.post(f"{METHODS}/LH-1/review", json=given, headers=reviewer).json["state"] == "returned"
+    assert client.post(f"{METHODS}/LH-1/review", json=given, headers=seen).json["state"] == "returned"
     assert client.get(f"{METHODS}/LH-1", headers=bearer(user)).json["return_reason"] == "Name the supplier."
     assert client.get(f"{METHODS}/LH-1", headers=reviewer).status_code == 404
 
@@ -301,7 +395,9 @@ def test_reviewer_returns_with_a_reason_and_the_laboratory_reads_it(client: Flas
 def test_withdrawn_version_is_marked(client: FlaskClient) -> None:
     make_method(state="published")
     secretariat = bearer(make_user(Role.SECRETARIAT))
-    answer = client.post(f"{METHODS}/LH-1/withdrawal", json={"reason": "Dimers."}, headers=secretariat)
+    answer = client.post(
+        f"{METHODS}/LH-1/withdrawal", json={"reason": "Dimers."}, headers=read(client, secretariat)
+    )
     assert answer.json["state"] == "withdrawn"
     shown = client.get(f"{METHODS}/LH-1").json
     assert (shown["state"], shown["withdrawal_reason"]) == ("withdrawn", "Dimers.")

@@ -198,6 +198,34 @@ def test_nobody_reviews_or_publishes_what_they_worked_on(app: Flask, part: str) 
             act()
 
 
+@pytest.mark.req("G5")
+def test_who_submitted_first_stays_a_writer_after_another_submits_again(app: Flask) -> None:
+    laboratory = make_laboratory()
+    first = make_actor(Role.MANAGER, laboratory=laboratory)
+    second, third = (make_actor(Role.MANAGER, laboratory=laboratory) for _number in range(2))
+    both = Actor(user_id=first.user_id, grants=first.grants | make_actor(Role.REVIEWER).grants)
+    version = make_method(actor=make_actor(Role.ANALYST, laboratory=laboratory))
+    code = version.method.code
+    make_sop(second, code)
+    with transaction():
+        commands.submit(first, code)
+    with transaction():
+        commands.return_to_laboratory(make_actor(Role.REVIEWER), code, "Look again.")
+    with transaction():
+        commands.submit(second, code)
+    for act in (commands.start_review, commands.publish):
+        with pytest.raises(NotAllowed, match="second person"), transaction():
+            act(both, code)
+    with transaction():
+        published = commands.publish(make_actor(Role.REVIEWER), code)
+    with transaction():
+        commands.new_version(third, code, "Better.", expected=published.edition)
+    with transaction():
+        commands.submit(third, code)
+    with pytest.raises(NotAllowed, match="second person"), transaction():
+        commands.publish(both, code)
+
+
 def test_operator_is_nobody_in_particular_and_cannot_publish(app: Flask) -> None:
     version = make_method(state="submitted")
     with pytest.raises(NotAllowed), transaction():

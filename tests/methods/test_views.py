@@ -135,7 +135,11 @@ def test_story_by_hand(app: Flask, client: FlaskClient) -> None:
         {"title": "A paper", "url": "https://example.org/a", "year": 2019}
     ]
     manager.get("/methods/LH-1")
-    assert manager.post("/methods/LH-1/versions", change_note="Better probe", once="b").status_code == 303
+    assert manager.post("/methods/LH-1/versions", change_note="Better probe", once="b").status_code == 428
+    renewed = manager.post(
+        "/methods/LH-1/versions", change_note="Better probe", once="c", row_version=manager.edition
+    )
+    assert renewed.status_code == 303
     manager.get("/methods/LH-1/edit")
     saved = manager.post(
         "/methods/LH-1/edit", row_version=manager.edition, **form_of(title="New title", change_note="Better")
@@ -243,7 +247,10 @@ def test_withdrawn_and_superseded_versions_are_marked(app: Flask, client: FlaskC
     make_method(state="published")
     secretariat = Browser(app, make_user(Role.SECRETARIAT, password=PASSWORD))
     secretariat.get("/methods/LH-1")
-    gone = secretariat.post("/methods/LH-1/withdrawal", reason="Primer dimers", version="1")
+    fields = {"reason": "Primer dimers", "version": "1"}
+    assert secretariat.post("/methods/LH-1/withdrawal", **fields).status_code == 428
+    assert secretariat.post("/methods/LH-1/withdrawal", row_version="1", **fields).status_code == 412
+    gone = secretariat.post("/methods/LH-1/withdrawal", row_version=secretariat.edition, **fields)
     assert gone.status_code == 303
     page = client.get("/methods/LH-1/versions/1").text
     assert "withdrawn" in page
