@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response, request, url_for
 
 from labhub.accounts.actor import Actor
 from labhub.accounts.policy import can
@@ -10,7 +10,7 @@ from labhub.db import transaction
 from labhub.errors import NotFound
 from labhub.i18n import _
 from labhub.sequences import commands, queries, schemas
-from labhub.sequences.formats import read_records
+from labhub.sequences.formats import ParsedRecord, read_records
 from labhub.sequences.models import ReferenceSequence
 from labhub.sequences.records import shown_message
 from labhub.web.access import PUBLIC
@@ -26,7 +26,7 @@ from labhub.web.api import (
 from labhub.web.auth import current_actor
 from labhub.web.downloads import Item, deliver
 from labhub.web.once import once
-from labhub.web.uploads import keep_upload, receive
+from labhub.web.uploads import Upload, keep_upload, receive
 
 blp = Blueprint(
     "api_sequences", __name__, url_prefix="/api/v1/sequences", description="Reference sequences, reviewed"
@@ -62,7 +62,6 @@ def index(arguments: dict[str, Any]) -> Response:
 
 
 @blp.post("")
-@once
 @blp.arguments(schemas.SequenceUploadFile, location="files")
 @blp.arguments(schemas.SequenceUploadIn, location="form")
 @blp.response(201, schemas.SequenceUploadOut)
@@ -75,16 +74,25 @@ def create(_files: dict[str, Any], form: dict[str, Any]) -> Response:
     actor = current_actor()
     form.pop("sha256")  # compared while the file was received
     with receive(allowed=commands.SEQUENCE_KINDS, limit_bytes=commands.MAX_UPLOAD_BYTES) as upload:
+        # Read before the transaction: a long file must not keep other writers waiting.
         records = read_records(upload.path, upload.kind)
-        with transaction():
-            made = commands.upload_sequences(
-                actor,
-                records,
-                file_name=upload.name,
-                file_kind=upload.kind,
-                keep_file=lambda: keep_upload(upload),
-                details=commands.Details(**form),
-            )
+        request.files["file"].stream.seek(0)  # ``once`` compares the whole request
+        response: Response = _stored(actor, upload, records, commands.Details(**form))
+    return response
+
+
+@once
+def _stored(actor: Actor, upload: Upload, records: list[ParsedRecord], details: commands.Details) -> Response:
+    """Store the records of a file that was read, and answer with them."""
+    with transaction():
+        made = commands.upload_sequences(
+            actor,
+            records,
+            file_name=upload.name,
+            file_kind=upload.kind,
+            keep_file=lambda: keep_upload(upload),
+            details=details,
+        )
     answer = record_of(actor, made[0])
     answer["records"] = _report(actor, made)
     response = answer_record(answer, made[0].row_version, 201)
@@ -144,11 +152,14 @@ def change(changes: dict[str, Any], accession: str) -> Response:
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)
 @blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
+@blp.alt_response(428, schema=Problem)
 def submit(accession: str) -> Response:
-    """Hand a draft to the reviewers; a manager of its laboratory does."""
+    """Hand a draft to the reviewers; a manager of its laboratory does, on the version of If-Match."""
     actor = current_actor()
+    version = expected_version()
     with transaction():
-        sequence = commands.submit_sequence(actor, accession)
+        sequence = commands.submit_sequence(actor, accession, expected_version=version)
     return answer_record(record_of(actor, sequence), sequence.row_version)
 
 
@@ -158,15 +169,20 @@ def submit(accession: str) -> Response:
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)
 @blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
 @blp.alt_response(422, schema=Problem)
+@blp.alt_response(428, schema=Problem)
 def review(decision: dict[str, Any], accession: str) -> Response:
-    """Take a submitted record into review (``claim``) or send it back with a reason (``return``)."""
+    """Take a submitted record into review (``claim``) or send it back (``return``); needs If-Match."""
     actor = current_actor()
+    version = expected_version()
     with transaction():
         if decision["decision"] == "return":
-            sequence = commands.return_sequence(actor, accession, decision["reason"])
+            sequence = commands.return_sequence(
+                actor, accession, decision["reason"], expected_version=version
+            )
         else:
-            sequence = commands.claim_sequence(actor, accession)
+            sequence = commands.claim_sequence(actor, accession, expected_version=version)
     return answer_record(record_of(actor, sequence), sequence.row_version)
 
 
@@ -175,11 +191,14 @@ def review(decision: dict[str, Any], accession: str) -> Response:
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)
 @blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
+@blp.alt_response(428, schema=Problem)
 def publish(accession: str) -> Response:
-    """Publish a record that waits for review; never by who made or submitted it."""
+    """Publish a record that waits for review; never by who wrote on or submitted it; needs If-Match."""
     actor = current_actor()
+    version = expected_version()
     with transaction():
-        sequence = commands.publish_sequence(actor, accession)
+        sequence = commands.publish_sequence(actor, accession, expected_version=version)
     return answer_record(record_of(actor, sequence), sequence.row_version)
 
 
@@ -189,12 +208,15 @@ def publish(accession: str) -> Response:
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)
 @blp.alt_response(409, schema=Problem)
+@blp.alt_response(412, schema=Problem)
 @blp.alt_response(422, schema=Problem)
+@blp.alt_response(428, schema=Problem)
 def withdraw(given: dict[str, Any], accession: str) -> Response:
-    """Mark a record as no longer to be used, with the reason."""
+    """Mark a record as no longer to be used, with the reason; needs If-Match."""
     actor = current_actor()
+    version = expected_version()
     with transaction():
-        sequence = commands.withdraw_sequence(actor, accession, given["reason"])
+        sequence = commands.withdraw_sequence(actor, accession, given["reason"], expected_version=version)
     return answer_record(record_of(actor, sequence), sequence.row_version)
 
 
@@ -219,6 +241,7 @@ def download(arguments: dict[str, Any], accession: str) -> Response:
         name=queries.download_name(sequence, form),
         media_type=MEDIA_TYPE,
         modified_at=sequence.changed_at,
+        counted=queries.is_counted(sequence),
     )
 
 

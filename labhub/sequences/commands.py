@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import insert
+
 from labhub import audit, clock, outbox
 from labhub.accounts import commands as accounts
 from labhub.accounts import queries as account_queries
@@ -38,6 +40,8 @@ SEQUENCE_KINDS = (FileKind.GENBANK, FileKind.FASTA, FileKind.EMBL)
 MAX_UPLOAD_BYTES = 16 << 20
 """Bytes of one uploaded file; larger ones come in by ``labhub import sequences``."""
 MAX_UPLOAD_RECORDS = 1_000
+MAX_UPLOAD_FEATURES = 20_000
+"""Features of all records of one uploaded file; their rows are written in one transaction."""
 MAX_TITLE = 300
 MAX_ORGANISM = 300
 MAX_LICENCE = 300
@@ -71,10 +75,12 @@ def upload_sequences(
     keep_file: Callable[[], StoredFile] | None,
     details: Details | None = None,
     most: int = MAX_UPLOAD_RECORDS,
+    most_features: int | None = MAX_UPLOAD_FEATURES,
 ) -> list[ReferenceSequence]:
     """Make a draft of each record of a file: all of them, or none when one is refused.
 
     ``keep_file`` puts the file into the store; it is called once everything is checked.
+    ``most_features`` is for the whole file; None takes what the reader took.
     """
     details = details or Details()
     laboratory = _laboratory(actor, details.laboratory)
@@ -83,6 +89,14 @@ def upload_sequences(
         require(actor, "sequence.seal", laboratory)
     if len(records) > most:
         raise Invalid(_("A file may bring %(most)s records here; split it.", most=most), field="file")
+    if most_features is not None and sum(len(record.features) for record in records) > most_features:
+        raise Invalid(
+            _(
+                "A file may bring %(most)s features here; split it, or have it imported by the command line.",
+                most=most_features,
+            ),
+            field="file",
+        )
     if details.title and len(records) > 1:
         raise Invalid(
             _("A title can be given to a file with one record only; leave it empty."), field="title"
@@ -104,7 +118,9 @@ def upload_sequences(
         sequence.file_sha256 = stored.sha256 if stored else None
         sequence.file_name = display_name(file_name)
         sequence.file_kind = str(file_kind)
+    db.session.add_all(made)
     db.session.flush()
+    _write_content(made, records)
     audit.record(
         actor,
         "sequence.upload",
@@ -157,7 +173,7 @@ def _draft(
     element: Element | None,
     texts: Mapping[str, str],
 ) -> ReferenceSequence:
-    sequence = ReferenceSequence(
+    return ReferenceSequence(
         accession=f"{ACCESSION_PREFIX}{number}",
         laboratory=laboratory,
         source_accession=record.accession,
@@ -180,25 +196,34 @@ def _draft(
         created_by_id=actor.user_id,
         created_at=clock.now(),
         changed_at=clock.now(),
+        editor_ids=[actor.user_id] if actor.user_id is not None else [],
     )
-    sequence.features = [
-        SequenceFeature(
-            position=position,
-            kind=feature.kind,
-            start_bp=feature.start,
-            end_bp=feature.end,
-            strand=feature.strand,
-            label=feature.label,
-            location=feature.location,
-            qualifiers={key: list(values) for key, values in feature.qualifiers.items()},
-        )
+
+
+def _write_content(made: Sequence[ReferenceSequence], records: Sequence[ParsedRecord]) -> None:
+    """Write bases and features of stored records, each table by one statement."""
+    pairs = list(zip(made, records, strict=True))
+    db.session.execute(
+        insert(SequenceBases),
+        [{"sequence_id": sequence.id, "bases": record.bases} for sequence, record in pairs],
+    )
+    rows = [
+        {
+            "sequence_id": sequence.id,
+            "position": position,
+            "kind": feature.kind,
+            "start_bp": feature.start,
+            "end_bp": feature.end,
+            "strand": feature.strand,
+            "label": feature.label,
+            "location": feature.location,
+            "qualifiers": {key: list(values) for key, values in feature.qualifiers.items()},
+        }
+        for sequence, record in pairs
         for position, feature in enumerate(record.features, start=1)
     ]
-    sequence.file_kind = ""
-    db.session.add(sequence)
-    db.session.flush()
-    db.session.add(SequenceBases(sequence_id=sequence.id, bases=record.bases))
-    return sequence
+    if rows:
+        db.session.execute(insert(SequenceFeature), rows)
 
 
 def _first_words(text: str) -> str:
@@ -311,6 +336,7 @@ def change_sequence(
     if not different:
         return sequence
     sequence.changed_at = clock.now()
+    _note_editor(actor, sequence)
     db.session.flush()
     audit.record(
         actor,
@@ -324,8 +350,15 @@ def change_sequence(
     return sequence
 
 
-def _expect(sequence: ReferenceSequence, expected_version: int) -> None:
-    if sequence.row_version != expected_version:
+def _note_editor(actor: Actor, sequence: ReferenceSequence) -> None:
+    """Remember who worked on a record, so that a second person reviews it."""
+    if actor.user_id is not None and actor.user_id not in sequence.editor_ids:
+        sequence.editor_ids = [*sequence.editor_ids, actor.user_id]
+
+
+def _expect(sequence: ReferenceSequence, expected_version: int | None) -> None:
+    """Refuse a step on another version than the one that was read; None is a program that read none."""
+    if expected_version is not None and sequence.row_version != expected_version:
         raise StaleEdit(_("Somebody else has changed this record. Load it again and repeat your change."))
 
 
@@ -370,10 +403,13 @@ def _mark(text: str) -> str:
 # Review ---------------------------------------------------------------------------------------
 
 
-def submit_sequence(actor: Actor, accession: str) -> ReferenceSequence:
+def submit_sequence(
+    actor: Actor, accession: str, *, expected_version: int | None = None
+) -> ReferenceSequence:
     """Hand a draft or returned record to the reviewers."""
     sequence = queries.lock_sequence(actor, accession)
     require(actor, "sequence.submit", sequence)
+    _expect(sequence, expected_version)
     if not sequence.is_editable:
         raise Conflict(_("Only a draft or returned record can be submitted."))
     if sequence.visibility is Visibility.SEALED:
@@ -381,6 +417,7 @@ def submit_sequence(actor: Actor, accession: str) -> ReferenceSequence:
     before = sequence.state
     sequence.state = SequenceState.SUBMITTED
     sequence.submitted_by_id, sequence.submitted_at = actor.user_id, clock.now()
+    _note_editor(actor, sequence)
     sequence.reviewer_id, sequence.reason = None, ""
     _record(actor, "sequence.submit", sequence, before)
     reviewers = _people(
@@ -401,10 +438,11 @@ def submit_sequence(actor: Actor, accession: str) -> ReferenceSequence:
     return sequence
 
 
-def claim_sequence(actor: Actor, accession: str) -> ReferenceSequence:
+def claim_sequence(actor: Actor, accession: str, *, expected_version: int | None = None) -> ReferenceSequence:
     """Take a submitted record into review."""
     sequence = queries.lock_sequence(actor, accession)
     require(actor, "sequence.review", sequence)
+    _expect(sequence, expected_version)
     if sequence.state is not SequenceState.SUBMITTED:
         raise Conflict(_("Only a submitted record can be taken into review."))
     before = sequence.state
@@ -413,10 +451,13 @@ def claim_sequence(actor: Actor, accession: str) -> ReferenceSequence:
     return sequence
 
 
-def return_sequence(actor: Actor, accession: str, reason: str) -> ReferenceSequence:
+def return_sequence(
+    actor: Actor, accession: str, reason: str, *, expected_version: int | None = None
+) -> ReferenceSequence:
     """Send a record back to its laboratory, with the reason."""
     sequence = queries.lock_sequence(actor, accession)
     require(actor, "sequence.review", sequence)
+    _expect(sequence, expected_version)
     reason = _needed_reason(reason)
     if sequence.state not in BY_REVIEW:
         raise Conflict(_("Only a record that waits for review can be returned."))
@@ -438,10 +479,13 @@ def return_sequence(actor: Actor, accession: str, reason: str) -> ReferenceSeque
     return sequence
 
 
-def publish_sequence(actor: Actor, accession: str) -> ReferenceSequence:
+def publish_sequence(
+    actor: Actor, accession: str, *, expected_version: int | None = None
+) -> ReferenceSequence:
     """Make a submitted record readable as its visibility says; a second person does it."""
     sequence = queries.lock_sequence(actor, accession)
     require(actor, "sequence.publish", sequence)
+    _expect(sequence, expected_version)
     if sequence.state not in BY_REVIEW:
         raise Conflict(_("Only a record that waits for review can be published."))
     before = sequence.state
@@ -462,13 +506,16 @@ def publish_sequence(actor: Actor, accession: str) -> ReferenceSequence:
     return sequence
 
 
-def withdraw_sequence(actor: Actor, accession: str, reason: str) -> ReferenceSequence:
+def withdraw_sequence(
+    actor: Actor, accession: str, reason: str, *, expected_version: int | None = None
+) -> ReferenceSequence:
     """Mark a record as no longer to be used, with the reason; it stays readable where it was published.
 
     Its laboratory may give up a record that was never published; a reviewer returns such a one.
     """
     sequence = queries.lock_sequence(actor, accession)
     require(actor, "sequence.withdraw", sequence)
+    _expect(sequence, expected_version)
     reason = _needed_reason(reason)
     if sequence.state is SequenceState.WITHDRAWN:
         raise Conflict(_("The record is already withdrawn."))
@@ -585,6 +632,7 @@ def import_sequences(actor: Actor, path: Path, *, dry_run: bool) -> ImportReport
         keep_file=None,
         details=Details(laboratory=laboratory.code),
         most=MAX_RECORDS,
+        most_features=None,
     )
     created = iter(made)
     for line in report.rows:

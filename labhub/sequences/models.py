@@ -90,6 +90,7 @@ class ReferenceSequence(Model):
             "visibility <> 'sealed' OR state IN ('draft', 'returned', 'withdrawn')",
             name="sealed_not_reviewed",
         ),
+        CheckConstraint("published_by_id <> submitted_by_id", name="two_people"),
         Index("ix_reference_sequence_source_accession", "source_accession"),
         Index("ix_reference_sequence_state_visibility", "state", "visibility"),
     )
@@ -127,6 +128,8 @@ class ReferenceSequence(Model):
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    editor_ids: Mapped[list[int]] = mapped_column(JSON, default=list)
+    """Everybody who made, changed or submitted this record: none of them may review it."""
     submitted_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"), index=True)
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reviewer_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"), index=True)

@@ -79,6 +79,15 @@ def may_see_bases(actor: Actor | None, sequence: ReferenceSequence) -> bool:
     return sequence.laboratory_id in managed_laboratory_ids(actor)
 
 
+def is_counted(sequence: ReferenceSequence) -> bool:
+    """Whether a download counts: the record was published, and for more people than its laboratory."""
+    return (
+        sequence.state in ONCE_PUBLISHED
+        and sequence.published_at is not None
+        and sequence.visibility in (Visibility.PUBLIC, Visibility.NETWORK)
+    )
+
+
 def visible_sequences(actor: Actor | None) -> Select[ReferenceSequence]:
     """Select the records that ``actor`` knows of."""
     return select(ReferenceSequence).where(is_visible(actor))

@@ -12,7 +12,7 @@ from labhub.db import transaction
 from labhub.errors import Conflict, Invalid, NotFound, Refusal, StaleEdit, TooLarge
 from labhub.i18n import _
 from labhub.sequences import commands, queries, schemas
-from labhub.sequences.formats import read_records
+from labhub.sequences.formats import ParsedRecord, read_records
 from labhub.sequences.models import (
     STATE_NAMES,
     TOPOLOGY_NAMES,
@@ -28,7 +28,7 @@ from labhub.web.auth import current_actor
 from labhub.web.errors import flat_messages
 from labhub.web.forms import load_form
 from labhub.web.once import once
-from labhub.web.uploads import keep_upload, receive
+from labhub.web.uploads import Upload, keep_upload, receive
 
 bp = Blueprint("sequences", __name__)
 
@@ -156,25 +156,33 @@ def _choices() -> dict[str, Any]:
 
 
 @bp.post("/sequences/upload")
-@once
 def submit_upload() -> ResponseReturnValue:
     """Store the records of a file as drafts."""
     try:
         form = load_form(schemas.SequenceUploadIn())
         form.pop("sha256")  # compared while the file was received
         with receive(allowed=commands.SEQUENCE_KINDS, limit_bytes=commands.MAX_UPLOAD_BYTES) as upload:
+            # Read before the transaction: a long file must not keep other writers waiting.
             records = read_records(upload.path, upload.kind)
-            with transaction():
-                made = commands.upload_sequences(
-                    current_actor(),
-                    records,
-                    file_name=upload.name,
-                    file_kind=upload.kind,
-                    keep_file=lambda: keep_upload(upload),
-                    details=commands.Details(**form),
-                )
+            request.files["file"].stream.seek(0)  # ``once`` compares the whole request
+            answer: ResponseReturnValue = _stored(upload, records, commands.Details(**form))
     except (Invalid, Conflict, TooLarge, NotFound) as refusal:
         return _upload_form(request.form, refusal)
+    return answer
+
+
+@once
+def _stored(upload: Upload, records: list[ParsedRecord], details: commands.Details) -> ResponseReturnValue:
+    """Store the records of a file that was read, and lead to them."""
+    with transaction():
+        made = commands.upload_sequences(
+            current_actor(),
+            records,
+            file_name=upload.name,
+            file_kind=upload.kind,
+            keep_file=lambda: keep_upload(upload),
+            details=details,
+        )
     flash(str(commands.summary_of(made)))
     if len(made) == 1:
         return redirect(url_for("sequences.show", accession=made[0].accession), 303)
@@ -246,8 +254,8 @@ def submit(accession: str) -> ResponseReturnValue:
     try:
         load_form(schemas.SequenceNothingIn())
         with transaction():
-            commands.submit_sequence(current_actor(), accession)
-    except (Invalid, Conflict) as refusal:
+            commands.submit_sequence(current_actor(), accession, expected_version=expected_version())
+    except (Invalid, Conflict, StaleEdit) as refusal:
         return _refused(accession, refusal)
     return _done(accession, str(_("The record is submitted; the reviewers have been told.")))
 
@@ -258,8 +266,8 @@ def claim(accession: str) -> ResponseReturnValue:
     try:
         load_form(schemas.SequenceNothingIn())
         with transaction():
-            commands.claim_sequence(current_actor(), accession)
-    except (Invalid, Conflict) as refusal:
+            commands.claim_sequence(current_actor(), accession, expected_version=expected_version())
+    except (Invalid, Conflict, StaleEdit) as refusal:
         return _refused(accession, refusal)
     return _done(accession, str(_("The record is in review by you.")))
 
@@ -270,8 +278,8 @@ def send_back(accession: str) -> ResponseReturnValue:
     try:
         reason = load_form(schemas.SequenceReasonIn())["reason"]
         with transaction():
-            commands.return_sequence(current_actor(), accession, reason)
-    except (Invalid, Conflict) as refusal:
+            commands.return_sequence(current_actor(), accession, reason, expected_version=expected_version())
+    except (Invalid, Conflict, StaleEdit) as refusal:
         return _refused(accession, refusal)
     return _done(accession, str(_("The record is returned; its laboratory has been told.")))
 
@@ -282,8 +290,8 @@ def publish(accession: str) -> ResponseReturnValue:
     try:
         load_form(schemas.SequenceNothingIn())
         with transaction():
-            commands.publish_sequence(current_actor(), accession)
-    except (Invalid, Conflict) as refusal:
+            commands.publish_sequence(current_actor(), accession, expected_version=expected_version())
+    except (Invalid, Conflict, StaleEdit) as refusal:
         return _refused(accession, refusal)
     return _done(accession, str(_("The record is published.")))
 
@@ -294,8 +302,10 @@ def withdraw(accession: str) -> ResponseReturnValue:
     try:
         reason = load_form(schemas.SequenceReasonIn())["reason"]
         with transaction():
-            commands.withdraw_sequence(current_actor(), accession, reason)
-    except (Invalid, Conflict) as refusal:
+            commands.withdraw_sequence(
+                current_actor(), accession, reason, expected_version=expected_version()
+            )
+    except (Invalid, Conflict, StaleEdit) as refusal:
         return _refused(accession, refusal)
     return _done(accession, str(_("The record is withdrawn.")))
 

@@ -81,6 +81,7 @@ def upgrade() -> None:
         sa.Column("created_by_id", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("editor_ids", sa.JSON(), nullable=False),
         sa.Column("submitted_by_id", sa.Integer(), nullable=True),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reviewer_id", sa.Integer(), nullable=True),
@@ -100,6 +101,9 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "visibility <> 'sealed' OR state IN ('draft', 'returned', 'withdrawn')",
             name=op.f("ck_reference_sequence_sealed_not_reviewed"),
+        ),
+        sa.CheckConstraint(
+            "published_by_id <> submitted_by_id", name=op.f("ck_reference_sequence_two_people")
         ),
         sa.CheckConstraint("length_bp > 0", name=op.f("ck_reference_sequence_length_positive")),
         sa.ForeignKeyConstraint(

@@ -69,6 +69,24 @@ def upload(
     )
 
 
+def upload_raw(client: FlaskClient, user: User, content: bytes, name: str) -> TestResponse:
+    """Upload a long file in a body made here: the test client would leave a temporary file open."""
+    head = f'--cut\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    return client.post(
+        "/api/v1/sequences",
+        data=head.encode() + content + b"\r\n--cut--\r\n",
+        content_type="multipart/form-data; boundary=cut",
+        headers=bearer(user),
+    )
+
+
+def act(client: FlaskClient, address: str, step: str, user: User, body: Any = None) -> TestResponse:
+    """Send a step of the workflow on the version that ``user`` reads just before."""
+    headers = bearer(user)
+    etag = client.get(address, headers=headers).headers.get("ETag", '"v1"')
+    return client.post(f"{address}/{step}", json=body, headers={**headers, "If-Match": etag})
+
+
 def read(response: TestResponse, kind: str) -> ParsedRecord:
     (record,) = read_records(BytesIO(response.data), kind)
     return record
@@ -104,11 +122,11 @@ def test_genbank_file_becomes_a_public_download(people: People, client: FlaskCli
     assert BASES.lower()[:12] not in answer.text.lower()
 
     assert client.get(address).status_code == 404
-    assert client.post(f"{address}/submission", headers=bearer(people.analyst)).status_code == 403
-    assert client.post(f"{address}/submission", headers=bearer(people.manager)).json["state"] == "submitted"
-    claimed = client.post(f"{address}/review", headers=bearer(people.reviewer), json={})
+    assert act(client, address, "submission", people.analyst).status_code == 403
+    assert act(client, address, "submission", people.manager).json["state"] == "submitted"
+    claimed = act(client, address, "review", people.reviewer, {})
     assert claimed.json["state"] == "in-review"
-    published = client.post(f"{address}/publication", headers=bearer(people.reviewer))
+    published = act(client, address, "publication", people.reviewer)
     assert published.status_code == 200
     assert published.json["state"] == "published"
 
@@ -145,8 +163,8 @@ def test_real_records_come_back_with_equal_bases(
         assert len(made) == len(sent)
         for record, before in zip(made, sent, strict=True):
             address = f"/api/v1/sequences/{record['accession']}"
-            client.post(f"{address}/submission", headers=bearer(people.manager))
-            client.post(f"{address}/publication", headers=bearer(people.secretariat))
+            act(client, address, "submission", people.manager)
+            act(client, address, "publication", people.secretariat)
             back = read(client.get(f"{address}/download"), "genbank")
             assert back.bases == before.bases
             assert back.features == before.features
@@ -234,13 +252,7 @@ def test_size_cap_is_exact(people: People, client: FlaskClient, app: Flask) -> N
     for over, status in ((-1, 201), (0, 201), (1, 413)):
         before = counts(app)
         content = head + b"A" * (commands.MAX_UPLOAD_BYTES + over - len(head))
-        body = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="long.fa"\r\n\r\n'
-        answer = client.post(
-            "/api/v1/sequences",
-            data=body + content + b"\r\n--cut--\r\n",
-            content_type="multipart/form-data; boundary=cut",
-            headers=bearer(people.analyst),
-        )
+        answer = upload_raw(client, people.analyst, content, "long.fa")
         assert answer.status_code == status, answer.text[:500]
         if status == 413:
             assert counts(app) == before
@@ -503,7 +515,7 @@ def test_draft_is_like_missing_for_writing_too(people: People, client: FlaskClie
     assert client.patch(base, json={"title": "X"}, headers=headers).status_code == 404
     assert client.post(f"{base}/submission", headers=headers).status_code == 404
     assert client.post(f"{base}/withdrawal", json={"reason": "x"}, headers=headers).status_code == 404
-    headers = bearer(people.reviewer)
+    headers = {**bearer(people.reviewer), "If-Match": '"v1"'}
     assert client.post(f"{base}/publication", headers=headers).status_code == 404
     assert client.post(f"{base}/review", json={}, headers=headers).status_code == 404
 
@@ -547,11 +559,9 @@ def test_same_bases_are_linked_where_both_are_visible(people: People, client: Fl
 @pytest.mark.req("E2")
 def test_second_submission_and_publication_change_nothing(people: People, client: FlaskClient) -> None:
     base = upload(client, people.analyst).headers["Location"]
-    manager, reviewer = bearer(people.manager), bearer(people.reviewer)
-    assert client.post(f"{base}/submission", headers=manager).status_code == 200
-    assert client.post(f"{base}/submission", headers=manager).status_code == 409
-    assert client.post(f"{base}/publication", headers=reviewer).status_code == 200
-    assert client.post(f"{base}/publication", headers=reviewer).status_code == 409
+    for step, user in (("submission", people.manager), ("publication", people.reviewer)):
+        assert act(client, base, step, user).status_code == 200
+        assert act(client, base, step, user).status_code == 409
     actions = list(db.session.scalars(select(AuditEntry.action).where(AuditEntry.object_kind == "sequence")))
     assert actions == ["sequence.upload", "sequence.submit", "sequence.publish"]
 
@@ -604,12 +614,90 @@ def test_withdrawn_record_stays_readable_and_marked(people: People, client: Flas
     manager, reviewer = make_actor(Role.MANAGER, laboratory=people.laboratory), make_actor(Role.REVIEWER)
     made = make_published_sequence(manager, reviewer, bases=BASES)
     base = f"/api/v1/sequences/{made.accession}"
-    empty = client.post(f"{base}/withdrawal", json={"reason": " "}, headers=bearer(people.secretariat))
+    empty = act(client, base, "withdrawal", people.secretariat, {"reason": " "})
     assert empty.status_code == 422
-    gone = client.post(
-        f"{base}/withdrawal", json={"reason": "Wrong vector."}, headers=bearer(people.secretariat)
-    )
+    gone = act(client, base, "withdrawal", people.secretariat, {"reason": "Wrong vector."})
     assert gone.json["state"] == "withdrawn"
     shown = client.get(base)
     assert (shown.json["state"], shown.json["reason"]) == ("withdrawn", "Wrong vector.")
     assert b"withdrawn" in client.get(f"{base}/download").data
+
+
+@pytest.mark.req("E1")
+def test_every_step_needs_the_version_that_was_read(people: People, client: FlaskClient) -> None:
+    base = upload(client, people.analyst).headers["Location"]
+    steps: list[tuple[str, User, Any]] = [
+        ("submission", people.manager, None),
+        ("review", people.reviewer, {"decision": "claim"}),
+        ("review", people.reviewer, {"decision": "return", "reason": "Name it."}),
+        ("submission", people.manager, None),
+        ("publication", people.reviewer, None),
+        ("withdrawal", people.secretariat, {"reason": "Wrong."}),
+    ]
+    for step, user, body in steps:
+        before = client.get(base, headers=bearer(user))
+        address, stale = f"{base}/{step}", {**bearer(user), "If-Match": '"v99"'}
+        assert client.post(address, json=body, headers=bearer(user)).status_code == 428, step
+        assert client.post(address, json=body, headers=stale).status_code == 412, step
+        assert client.get(base, headers=bearer(user)).json == before.json, step
+        assert act(client, base, step, user, body).status_code == 200, step
+
+
+@pytest.mark.req("E1")
+def test_draft_changed_meanwhile_is_not_submitted(people: People, client: FlaskClient) -> None:
+    base = upload(client, people.analyst).headers["Location"]
+    read_first = {
+        **bearer(people.manager),
+        "If-Match": client.get(base, headers=bearer(people.manager)).headers["ETag"],
+    }
+    changed = client.patch(
+        base, json={"title": "New"}, headers={**bearer(people.analyst), "If-Match": '"v1"'}
+    )
+    assert changed.status_code == 200
+    assert client.post(f"{base}/submission", headers=read_first).status_code == 412
+    assert client.get(base, headers=bearer(people.manager)).json["state"] == "draft"
+
+
+def downloads_counted(client: FlaskClient, base: str, user: User) -> int:
+    """Return by how many entries the ledger grows when ``user`` downloads a record."""
+    entries = select(func.count()).select_from(UsageEvent)
+    before = db.session.scalar(entries) or 0
+    assert client.get(f"{base}/download", headers=bearer(user)).status_code == 200
+    return (db.session.scalar(entries) or 0) - before
+
+
+def test_only_downloads_of_what_was_published_for_others_count(people: People, client: FlaskClient) -> None:
+    public = upload(client, people.analyst).headers["Location"]
+    assert downloads_counted(client, public, people.analyst) == 0
+    act(client, public, "submission", people.manager)
+    assert downloads_counted(client, public, people.reviewer) == 0
+    act(client, public, "publication", people.reviewer)
+    assert downloads_counted(client, public, people.stranger) == 1
+    act(client, public, "withdrawal", people.secretariat, {"reason": "Wrong."})
+    assert downloads_counted(client, public, people.secretariat) == 1
+    own = upload(client, people.manager, visibility="laboratory").headers["Location"]
+    act(client, own, "submission", people.manager)
+    assert act(client, own, "publication", people.reviewer).status_code == 200
+    assert downloads_counted(client, own, people.analyst) == 0
+    sealed = upload(client, people.manager, visibility="sealed").headers["Location"]
+    assert downloads_counted(client, sealed, people.manager) == 0
+    given_up = upload(client, people.manager).headers["Location"]
+    act(client, given_up, "withdrawal", people.manager, {"reason": "Wrong file."})
+    assert downloads_counted(client, given_up, people.manager) == 0
+
+
+def test_door_takes_a_limited_number_of_features(people: People, client: FlaskClient, app: Flask) -> None:
+    feature = b"     misc_feature    1..9\n"
+    most = commands.MAX_UPLOAD_FEATURES
+    records = [
+        make_genbank(BASES, accession=f"AB00000{number}").replace(
+            b"ORIGIN", feature * (most // 2 - 2 + number) + b"ORIGIN"
+        )
+        for number in (1, 2)
+    ]
+    before = counts(app)
+    refused = upload_raw(client, people.analyst, b"".join(records), "many.gb")
+    assert refused.status_code == 422
+    assert f"{most} features" in refused.text
+    assert counts(app) == before
+    assert upload(client, people.analyst, records[0]).status_code == 201

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from labhub import audit
 from labhub.accounts.actor import OPERATOR, Actor, Role
@@ -77,6 +78,58 @@ def test_who_made_or_submitted_a_record_does_not_publish_it(laboratory: Laborato
     with transaction():
         commands.publish_sequence(make_actor(Role.REVIEWER), made.accession)
     assert queries.find_sequence(None, made.accession).state is SequenceState.PUBLISHED
+
+
+def test_reviewer_who_rewrote_the_draft_does_not_publish_it(laboratory: Laboratory, manager: Actor) -> None:
+    editor = make_actor(Role.ANALYST, Role.REVIEWER, laboratory=laboratory)
+    made = make_sequence(manager)
+    with transaction():
+        commands.change_sequence(editor, made.accession, {"title": "Mine"}, expected_version=made.row_version)
+    with transaction():
+        commands.submit_sequence(manager, made.accession)
+    for step in (commands.claim_sequence, commands.publish_sequence):
+        with pytest.raises(NotAllowed), transaction():
+            step(editor, made.accession)
+    with transaction():
+        commands.publish_sequence(make_actor(Role.REVIEWER), made.accession)
+
+
+def test_former_submitter_does_not_publish_after_another_submits(
+    laboratory: Laboratory, manager: Actor, analyst: Actor, reviewer: Actor
+) -> None:
+    former = make_actor(Role.MANAGER, Role.REVIEWER, laboratory=laboratory)
+    made = make_sequence(analyst)
+    with transaction():
+        commands.submit_sequence(former, made.accession)
+    with transaction():
+        commands.return_sequence(reviewer, made.accession, "Name the vector.")
+    with transaction():
+        again = commands.submit_sequence(manager, made.accession)
+    assert again.editor_ids == [analyst.user_id, former.user_id, manager.user_id]
+    with pytest.raises(NotAllowed), transaction():
+        commands.publish_sequence(former, made.accession)
+
+
+def test_database_refuses_one_person_as_submitter_and_publisher(manager: Actor, reviewer: Actor) -> None:
+    made = make_published_sequence(manager, reviewer)
+    with pytest.raises(IntegrityError), transaction():
+        made.published_by_id = made.submitted_by_id
+        db.session.flush()
+
+
+def test_step_on_an_older_version_is_refused(manager: Actor, reviewer: Actor) -> None:
+    made = make_sequence(manager)
+    with pytest.raises(StaleEdit), transaction():
+        commands.submit_sequence(manager, made.accession, expected_version=99)
+    with transaction():
+        commands.submit_sequence(manager, made.accession, expected_version=made.row_version)
+    for step in (commands.claim_sequence, commands.publish_sequence):
+        with pytest.raises(StaleEdit), transaction():
+            step(reviewer, made.accession, expected_version=99)
+    for step_with_reason in (commands.return_sequence, commands.withdraw_sequence):
+        with pytest.raises(StaleEdit), transaction():
+            step_with_reason(reviewer, made.accession, "Why", expected_version=99)
+    assert [entry.action for entry in entries()] == ["sequence.upload", "sequence.submit"]
 
 
 def test_each_step_leaves_one_entry(manager: Actor, reviewer: Actor) -> None:

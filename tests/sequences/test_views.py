@@ -160,6 +160,26 @@ def test_second_editor_is_told(app: Flask, laboratory_people: tuple[User, User, 
     assert only_record().title == "First"
 
 
+def test_step_from_an_old_page_is_refused_with_the_present_record(
+    app: Flask, laboratory_people: tuple[User, User, User]
+) -> None:
+    analyst, manager = (Browser(app, user) for user in laboratory_people[:2])
+    analyst.send("/sequences/upload", "/sequences/upload", file=(BytesIO(make_genbank()), "part.gb"))
+    page = manager.get("/sequences/LHS-1")
+    token = manager._hidden(page, "csrf_token")
+    changed = analyst.send("/sequences/LHS-1/edit", "/sequences/LHS-1/edit", title="New", topology="circular")
+    assert changed.status_code == 303
+    old = {"csrf_token": token, "row_version": manager._hidden(page, "row_version")}
+    for step, fields in (("submission", {}), ("withdrawal", {"reason": "Wrong."})):
+        late = manager.client.post(f"/sequences/LHS-1/{step}", data={**old, **fields})
+        assert late.status_code == 412
+        assert "Somebody else has changed this record" in late.text
+        assert f'name="row_version" value="{only_record().row_version}"' in late.text
+        bare = manager.client.post(f"/sequences/LHS-1/{step}", data={"csrf_token": token, **fields})
+        assert bare.status_code == 428
+    assert only_record().state is SequenceState.DRAFT
+
+
 def test_returned_record_shows_the_reason(app: Flask, laboratory_people: tuple[User, User, User]) -> None:
     _analyst, manager, reviewer = (Browser(app, user) for user in laboratory_people)
     manager.send("/sequences/upload", "/sequences/upload", file=(BytesIO(make_genbank()), "part.gb"))
