@@ -25,6 +25,7 @@ from labhub.errors import NotFound, Refusal
 from labhub.i18n import _
 from labhub.indicators import commands as indicators
 from labhub.indicators import queries as indicator_queries
+from labhub.indicators.sheets import write_xlsx
 from labhub.jobs import EmbeddedConsumer
 from labhub.lmos import commands as lmos
 from labhub.lmos import queries as lmo_queries
@@ -378,7 +379,11 @@ def export(kind: str, format_: str, published: bool, output: Path | None) -> Non
 @click.option("--to", type=click.DateTime(["%Y-%m-%d"]))
 @click.option("--by", type=click.Choice(["party", "region", "group", "year", "quarter"]))
 @click.option(
-    "--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json", "csv", "xlsx"]),
+    default="table",
+    show_default=True,
 )
 @JSON_OPTION
 def show_indicators(
@@ -399,6 +404,10 @@ def show_indicators(
         click.echo(json.dumps(rows, ensure_ascii=False, default=str))
     elif format_ == "csv":
         click.echo(indicator_queries.table_csv(rows), nl=False)
+    elif format_ == "xlsx":
+        lines = indicator_queries.table_lines(rows)
+        numbers = ("value", "unique", "machine")
+        sys.stdout.buffer.write(write_xlsx(indicator_queries.TABLE_COLUMNS, lines, numbers=numbers))
     else:
         flat = [
             {

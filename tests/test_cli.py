@@ -1,11 +1,16 @@
 """The command line as a person in a hurry uses it: what it prints, and how it ends."""
 
 import json
+import os
+import subprocess
+import sys
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
-from tests.test_serving import labhub
+from tests.test_serving import ROOT, labhub
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +94,20 @@ def test_indicators_are_printed_in_the_shape_of_the_contract(folder: Path) -> No
     (row,) = [row for row in rows if row["code"] == "A08.2"]
     assert (row["value"], row["unit"], row["period"]) == (0, "requests", "2026")
     assert {"by", "rule_version", "unique", "machine"} <= row.keys()
+
+
+def test_indicators_open_as_a_workbook(folder: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("LABHUB_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "labhub", "indicators", "--year", "2026", "--format", "xlsx"],
+        env=environ | {"LABHUB_INSTANCE": str(folder)},
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+    )
+    with ZipFile(BytesIO(done.stdout)) as book:
+        assert b"A08.2" in book.read("xl/sharedStrings.xml")
+        assert b"<f>" not in book.read("xl/worksheets/sheet1.xml")
 
 
 def test_safety_commands_say_that_all_is_well(folder: Path) -> None:

@@ -262,23 +262,30 @@ def indicator_table(
     ]
 
 
+TABLE_COLUMNS = (
+    "code",
+    "title",
+    "period",
+    "split_by",
+    "cell",
+    "value",
+    "unique",
+    "machine",
+    "unit",
+    "rule_version",
+)
+
+
 def table_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Return the table as CSV: one line for each figure and one for each of its cells."""
-    columns = (
-        "code",
-        "title",
-        "period",
-        "split_by",
-        "cell",
-        "value",
-        "unique",
-        "machine",
-        "unit",
-        "rule_version",
-    )
+    return write_csv(TABLE_COLUMNS, table_lines(rows))
+
+
+def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return one line of text cells for each figure and one for each of its cells."""
     lines: list[dict[str, str]] = []
     for row in rows:
-        shared = {name: _text(row.get(name)) for name in columns if name != "split_by"}
+        shared = {name: _text(row.get(name)) for name in TABLE_COLUMNS if name != "split_by"}
         lines.append(shared)
         for key, value in row["by"].items():
             cell = {
@@ -289,7 +296,7 @@ def table_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
                 "machine": row["by_machine"][key],
             }
             lines.append({**shared, **{name: _text(item) for name, item in cell.items()}})
-    return write_csv(columns, lines)
+    return lines
 
 
 def _text(value: Any) -> str:
