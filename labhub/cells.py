@@ -56,18 +56,34 @@ def write_lines(lines: Iterable[Sequence[str]]) -> bytes:
 
 
 def read_csv(content: bytes, *, file: str, needed: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Return the rows of a CSV file by column, or refuse it with every problem of its shape."""
+    """Return the rows of a CSV file by column, or refuse it with every problem of its shape.
+
+    Empty lines at the end are left out. Those before a row are refused, so that row N is always the
+    spreadsheet's row N + 1.
+    """
     text = decode(content, file=file)
     try:
-        lines = list(csv.reader(StringIO(text, newline=""), strict=True))
+        reader = csv.reader(StringIO(text, newline=""), strict=True)
+        lines = [(reader.line_num, line) for line in reader]
     except csv.Error as error:
         raise Invalid(
             _("%(file)s is not a CSV file with commas: %(reason)s.", file=file, reason=str(error)),
             field="file",
         ) from error
+    while lines and not lines[-1][1]:
+        lines.pop()
     if not lines:
         raise Invalid(_("%(file)s is empty.", file=file), field="file")
-    columns = [original(name).strip() for name in lines[0]]
+    if empty := [str(place) for place, line in lines if not line]:
+        raise Invalid(
+            _(
+                "%(file)s has empty lines between its rows: line %(lines)s. Delete them.",
+                file=file,
+                lines=", ".join(empty[:20]),
+            ),
+            field="file",
+        )
+    columns = [original(name).strip() for name in lines[0][1]]
     if len(set(columns)) != len(columns):
         raise Invalid(_("%(file)s: a column stands twice in the first line.", file=file), field="file")
     missing = [name for name in needed if name not in columns]
@@ -77,10 +93,7 @@ def read_csv(content: bytes, *, file: str, needed: Sequence[str] = ()) -> list[d
         )
     rows: list[dict[str, str]] = []
     errors: dict[str, list[Any]] = {}
-    for line in lines[1:]:
-        if not line:
-            continue
-        number = len(rows) + 1
+    for number, (_place, line) in enumerate(lines[1:], start=1):
         if len(line) != len(columns):
             errors[f"row {number}"] = [
                 _("%(found)s cells instead of %(due)s.", found=len(line), due=len(columns))

@@ -579,16 +579,19 @@ def _record_import(actor: Actor, kind: str, report: ImportReport) -> None:
 def load_seeds(folder: Path) -> int:
     """Add the elements and LMOs of ``elements.json`` and ``lmos.json`` that are missing.
 
-    What is there already is left as people have made it. Returns how many records were added.
+    What is there already is left as people have made it: a record whose names another one has is left
+    out, and so are claims about an element that was left out. Returns how many records were added.
     """
     elements, lmos = ImportReport("elements.json"), ImportReport("lmos.json")
     records = _seed_records(folder, "elements.json", "synonyms", exchange.read_element_file)
+    records, left_out = _new_element_records(records)
     made = [
         _store_element(None, fields) for element, fields in _plan_elements(records, elements) if not element
     ]
     elements.raise_if_refused()
     db.session.flush()
     records = _seed_records(folder, "lmos.json", "other_names", exchange.read_lmo_file)
+    records = _new_lmo_records(records, left_out)
     added = [_new_lmo(fields) for lmo, fields in _plan_lmos(records, lmos) if not lmo]
     lmos.raise_if_refused()
     db.session.flush()
@@ -604,6 +607,52 @@ def load_seeds(folder: Path) -> int:
             },
         )
     return len(made) + len(added)
+
+
+def _new_element_records(records: Sequence[Any]) -> tuple[list[Any], set[str]]:
+    """Return the records whose names no element has, and the names of the others."""
+    known = _elements()
+    slugs = set(db.session.scalars(select(Element.slug)))
+    new, left_out = [], set()
+    for record in records:
+        fields = exchange.read_element(record)
+        key = name_key(fields["name"])
+        if (
+            key in known.by_name
+            or key in known.by_synonym
+            or element_slug(fields["name"]) in slugs
+            or any(name_key(name["name"]) in known.by_name for name in fields.get("names", ()))
+        ):
+            left_out.add(key)
+        else:
+            new.append(record)
+    return new, left_out
+
+
+def _new_lmo_records(records: Sequence[Any], left_out: set[str]) -> list[Any]:
+    """Return the records whose names no LMO has, without claims about elements that are not there.
+
+    ``left_out`` are the keys of the elements that were not added, because another had one of the names.
+    """
+    known, there = _register(), _elements().by_name
+    synonyms = set(db.session.scalars(select(LmoName.name_key)))
+    new = []
+    for record in records:
+        fields = exchange.read_lmo(record)
+        if (
+            known.find(fields) is not None
+            or known.clashes(None, fields)
+            or any(name_key(fields.get(name) or "") in synonyms for name in ("event", "unique_identifier"))
+            or any(name_key(name["name"]) in known.by_event for name in fields.get("names", ()))
+        ):
+            continue
+        record["claims"] = [
+            claim
+            for claim in record.get("claims", ())
+            if name_key(claim["element"]) in there or name_key(claim["element"]) not in left_out
+        ]
+        new.append(record)
+    return new
 
 
 def _seed_records(folder: Path, file: str, names: str, read: Any) -> list[Any]:

@@ -48,12 +48,15 @@ def _lmo_by_identifier(text: str) -> Lmo | None:
 
 
 def find_element(name: str) -> Element:
-    """Return an element by its name, in any case, or by its slug."""
+    """Return an element by its name, in any case, its slug, or a synonym that is its alone."""
     key = name_key(name)
     found = db.session.scalars(select(Element).where(or_(Element.name_key == key, Element.slug == key))).all()
-    if not found:
+    if found:
+        return next((element for element in found if element.name_key == key), found[0])
+    element = match_element(name)
+    if element is None:
         raise NotFound(_("There is no element %(name)s.", name=name))
-    return next((element for element in found if element.name_key == key), found[0])
+    return element
 
 
 def match_element(text: str) -> Element | None:
@@ -94,7 +97,10 @@ def register() -> list[str]:
 
 
 def warnings(lmo: Lmo) -> list[Text]:
-    """Return doubts about an LMO's unique identifier; they stand in nobody's way."""
+    """Return doubts about an LMO's unique identifier; they stand in nobody's way.
+
+    What is stored is no near miss of its neighbours; its digit, and letters for digits, stay doubtful.
+    """
     if lmo.unique_identifier is None:
         return []
     return list(unique_identifier.check(lmo.unique_identifier, register()))

@@ -37,6 +37,12 @@ _JOINT = re.compile(
     r"|(?<=-[0-9])-?X-?(?=[A-Z0-9]{2,3}-[A-Z0-9]{5,6}-[0-9](?![A-WYZ0-9]))"
 )
 
+_COMPACT = "[A-Z]{2}(?:-?[A-Z0-9]){6}-?[0-9]"
+"""The nine signs of an identifier, with or without dashes."""
+
+_COMPACT_STACK = re.compile(f"{_COMPACT}(?:-?X-?{_COMPACT})+")
+_COMPACT_EVENT = re.compile(f"({_COMPACT})(?:-?X-?|$)")
+
 
 def normalise(text: str, known: Collection[str] = ()) -> str:
     """Return the canonical spelling: upper case, 0 for Ø, plain hyphens, `` x `` between events.
@@ -135,7 +141,8 @@ def check(identifier: str, known: Collection[str] = ()) -> list[Message]:
     """Return warnings about an identifier or each event of a stack; an empty list means no doubt.
 
     They never stand in the way: registered identifiers exist that fail their own digit.
-    ``known`` is the register, because the digit alone misses common misprints.
+    ``known`` is the register, because the digit alone misses common misprints. An identifier that it
+    holds is no misprint of its neighbour, but a letter O or I for a digit stays doubtful.
 
     >>> check("MON-ØØ81Ø-6")
     []
@@ -170,8 +177,7 @@ def _check_one(identifier: str, register: list[str]) -> list[Message]:
                     digit=digit,
                 )
             )
-    if identifier in register:
-        return warnings
+    is_known = identifier in register
     code = _without_dashes(identifier)
     for known in register:
         other = _without_dashes(known)
@@ -183,7 +189,7 @@ def _check_one(identifier: str, register: list[str]) -> list[Message]:
                     known=_display_one(known),
                 )
             )
-        elif _is_near(code, other):
+        elif not is_known and _is_near(code, other):
             warnings.append(
                 _(
                     "%(identifier)s is not known. Is %(known)s meant?",
@@ -228,7 +234,12 @@ def _clean(text: str) -> str:
 
 def _split(text: str) -> list[str]:
     parts = [part.strip() for part in _JOINT.split(_clean(text))]
-    return [part for part in parts if part]
+    return [event for part in parts if part for event in _split_compact(part)]
+
+
+def _split_compact(text: str) -> list[str]:
+    """Split a stack whose dashes were left out, such as MON006036XMON008106, at each joint."""
+    return _COMPACT_EVENT.findall(text) if _COMPACT_STACK.fullmatch(text) else [text]
 
 
 def _with_dashes(text: str) -> str:

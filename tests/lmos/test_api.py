@@ -28,6 +28,9 @@ def test_an_lmo_is_shown_whatever_the_spelling(app: Flask, client: FlaskClient) 
     assert record["signs"] == {"P-35S": "±", "bar": "+"}
     assert answer.headers["ETag"] == '"v1"'
     assert client.get("/api/v1/lmos/nothing").status_code == 404
+    make_lmo("stack", unique_identifier="MON-00603-6 x MON-00810-6")
+    for ident in ("mon006036xmon008106", "MON006036-x-MON008106", "MON008106-x-MON-00603-6"):
+        assert client.get(f"/api/v1/lmos/{ident}").status_code == 200, ident
 
 
 def test_the_list_is_filtered_and_refuses_what_it_does_not_know(app: Flask, client: FlaskClient) -> None:
@@ -113,6 +116,8 @@ def test_elements_are_listed_and_shown_with_their_lmos(app: Flask, client: Flask
     record = client.get("/api/v1/elements/p-35s").get_json()
     assert [(lmo["event"], lmo["standing"], len(lmo["claims"])) for lmo in record["lmos"]] == [("A", "±", 2)]
     assert client.get("/api/v1/elements/nothing").status_code == 404
+    make_element("cp4epsps", synonyms=["CP4 epsps"])
+    assert client.get("/api/v1/elements/CP4%20epsps").get_json()["name"] == "cp4epsps"
     assert client.get("/api/v1/elements?kind=colour").status_code == 400
 
 

@@ -58,6 +58,54 @@ def test_seeds_leave_what_people_have_changed(app: Flask) -> None:
     assert queries.find_lmo("MON810").trade_name == "Corrected"
 
 
+def load_twice() -> tuple[int, int]:
+    with transaction():
+        first = commands.load_seeds(SEEDS)
+    with transaction():
+        return first, commands.load_seeds(SEEDS)
+
+
+def test_seeds_do_not_stop_at_an_event_that_people_gave_to_another_lmo(app: Flask) -> None:
+    with transaction():
+        commands.load_seeds(SEEDS)
+    lmo = queries.find_lmo("MON810")
+    with transaction():
+        commands.change_lmo(OPERATOR, "MON810", {"event": "MON810 (old)"}, row_version=lmo.row_version)
+        commands.create_lmo(OPERATOR, {"event": "MON810"})
+    assert load_twice() == (0, 0)
+    assert queries.find_lmo("MON-00810-6").event == "MON810 (old)"
+    assert count(Lmo) == 116
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"event": "MON 810", "unique_identifier": "MON-00810-6"},
+        {"event": "mon810"},
+        {"event": "Own", "other_names": ["MON810"]},
+        {"event": "Own", "unique_identifier": "MO-N00810-6"},
+    ],
+)
+def test_seeds_leave_out_an_lmo_whose_names_are_taken(app: Flask, record: dict[str, Any]) -> None:
+    make_lmo(**record)
+    assert load_twice() == (212, 0)
+    assert count(Lmo) == 115
+
+
+def test_seeds_leave_out_an_lmo_whose_synonym_is_an_event_here(app: Flask) -> None:
+    make_lmo("TC1507")
+    assert load_twice() == (212, 0)
+
+
+@pytest.mark.parametrize("names", [("P.35S", []), ("Own", ["P-35S", "P-FMV"]), ("p-35s", [])])
+def test_seeds_leave_out_elements_whose_names_are_taken(app: Flask, names: tuple[str, list[str]]) -> None:
+    make_element(names[0], synonyms=names[1])
+    first, second = load_twice()
+    assert (first, second) == (213 - max(1, len(names[1])), 0)
+    assert count(Lmo) == 115
+    assert queries.element_claims(queries.find_lmo("MON810").id)
+
+
 @pytest.mark.parametrize("role", [None, Role.REVIEWER])
 def test_only_the_secretariat_changes_the_register(app: Flask, role: Role | None, tmp_path: Path) -> None:
     lmo = make_lmo("A", claims=[{"element": "bar", "sign": "has", "source": "s"}])

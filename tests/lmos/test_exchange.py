@@ -67,6 +67,17 @@ def test_every_table_survives_a_csv_file(rows: list[list[str]]) -> None:
     assert [[row["a"], row["b"]] for row in read] == rows
 
 
+def test_empty_lines_are_refused_between_rows_and_allowed_at_the_end() -> None:
+    assert cells.read_csv(b"a,b\r\n1,2\r\n\r\n\r\n", file="x.csv") == [{"a": "1", "b": "2"}]
+    for content, lines in ((b'a,b\n"1\n1",2\n\n3,4\n\n\n5,6\n\n', "4, 6, 7"), (b"\na,b\n1,2\n", "1")):
+        with pytest.raises(Invalid) as refusal:
+            cells.read_csv(content, file="x.csv")
+        assert f"x.csv has empty lines between its rows: line {lines}." in str(refusal.value)
+    for content in (b"", b"\n\n"):
+        with pytest.raises(Invalid, match="is empty"):
+            cells.read_csv(content, file="x.csv")
+
+
 @given(st.lists(st.text(alphabet="a|\\ ;", min_size=1).map(str.strip).filter(bool)))
 def test_every_list_survives_a_cell(items: list[str]) -> None:
     assert exchange.split_items(exchange.join_items(items)) == items

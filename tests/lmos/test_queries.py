@@ -84,6 +84,7 @@ def test_an_element_is_found_by_name_slug_and_synonym(app: Flask) -> None:
     assert queries.find_element("p-35s::PAT") is element
     assert queries.find_element("p-35s-pat") is element
     assert queries.match_element("camv 35s PROMOTER") is element
+    assert queries.find_element("camv 35s PROMOTER") is element
     make_element("P-e35S", synonyms=["CaMV 35S promoter"])
     assert queries.match_element("CaMV 35S promoter") is None
     with pytest.raises(NotFound):
@@ -101,6 +102,37 @@ def test_identifiers_that_fail_their_digit_load_with_a_warning(app: Flask) -> No
         assert f"should be {digit}" in texts[0]
     assert queries.warnings(queries.find_lmo("MON-ØØ81Ø-6")) == []
     assert queries.warnings(queries.find_lmo("kmd1")) == []
+
+
+def test_a_stored_letter_for_a_digit_stays_doubtful_and_a_near_neighbour_does_not(app: Flask) -> None:
+    right = make_lmo("MON810", unique_identifier="MON-00810-6")
+    wrong = make_lmo("MON810 again", unique_identifier="MON-OO81O-6")
+    make_lmo("Stack", unique_identifier="MON-OO81O-6 x MON-00603-6")
+    near = make_lmo("MON910", unique_identifier="MON-00910-6")
+    assert queries.warnings(right) == []
+    assert [str(text) for text in queries.warnings(wrong)] == [
+        "MON-OO81O-6 has a letter O or I where the known identifier MON-ØØ81Ø-6 has a digit."
+    ]
+    assert all("meant?" not in str(text) for text in queries.warnings(near))
+
+
+def test_only_two_seeded_lmos_are_doubtful(app: Flask) -> None:
+    with transaction():
+        commands.load_seeds(SEEDS)
+    doubtful = {lmo.unique_identifier for lmo in queries.all_lmos() if queries.warnings(lmo)}
+    assert doubtful == {"SYN-000JG-2", "SY-GTSB77-8"}
+
+
+def test_every_seeded_stack_is_found_without_dashes(app: Flask) -> None:
+    with transaction():
+        commands.load_seeds(SEEDS)
+    stacks = [lmo for lmo in queries.all_lmos() if lmo.is_stack]
+    assert len(stacks) == 7
+    for lmo in stacks:
+        events = (lmo.unique_identifier or "").replace("-", "").split(" x ")
+        for joint in ("x", "-x-", " x ", "×"):
+            assert queries.find_lmo(joint.join(events)) is lmo
+            assert queries.find_lmo(joint.join(reversed(events)).lower()) is lmo
 
 
 def test_the_list_is_searched_and_filtered(app: Flask) -> None:

@@ -141,6 +141,12 @@ def test_x_inside_an_identifier_splits_nothing() -> None:
     assert split_stack("UFL-X17CP-9xUFL-X17CP-9 x MON-810XX-6") == {"UFL-X17CP-9", "MON-810XX-6"}
 
 
+@pytest.mark.parametrize("joint", ["x", "-x-", "X", "-x"])
+def test_a_stack_without_dashes_is_split_between_nine_signs(joint: str) -> None:
+    text = joint.join(("mon006036", "MON-00810-6", "DASX15071"))
+    assert normalise(text) == "MON-00603-6 x MON-00810-6 x DAS-X1507-1"
+
+
 def test_stacks_are_compared_as_sets() -> None:
     assert is_same("MON-ØØ6Ø3-6 x MON-ØØ81Ø-6", "mon008106 \u00d7 mon006036")
     assert not is_same("MON-ØØ6Ø3-6 x MON-ØØ81Ø-6", "MON-ØØ6Ø3-6")
@@ -176,6 +182,11 @@ def test_letters_for_digits_pass_the_digit_but_not_the_register() -> None:
 @pytest.mark.parametrize("text", ["MON-ØØ18Ø-6", "MON-ØØ819-6", "MON-ØØ81Ø-7", "OMN-ØØ81Ø-6", "MON-0810-6"])
 def test_near_miss_names_the_known_identifier(text: str) -> None:
     assert "Is MON-ØØ81Ø-6 meant?" in texts(check(text, known=["MON-00810-6", "ACS-GM005-3"]))
+
+
+def test_known_identifier_with_letters_for_digits_still_warns() -> None:
+    assert "letter O or I" in texts(check("MON-OO81O-6", known=["MON-00810-6", "MON-OO81O-6"]))
+    assert check("MON-00810-6", known=["MON-00810-6", "MON-OO81O-6"]) == []
 
 
 def test_known_identifier_is_no_near_miss_of_another() -> None:
