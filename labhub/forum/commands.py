@@ -132,15 +132,50 @@ def _describe(discussion: Discussion, title: str, description: str) -> None:
 
 
 def _schedule(discussion: Discussion, opens_at: datetime, closes_at: datetime) -> None:
+    """Set the window; one that leaves a post outside of it is refused."""
     errors: dict[str, list[Text]] = {}
     for field, instant in (("opens_at", opens_at), ("closes_at", closes_at)):
         if instant.year not in YEARS:
             errors[field] = [_("Choose a time between the years 2000 and 2200.")]
     if not errors and closes_at <= opens_at:
         errors["closes_at"] = [_("A discussion closes after it opens.")]
+    if not errors and discussion.id is not None:
+        errors = _posts_outside(discussion, opens_at, closes_at)
     if errors:
         raise Invalid(_("Please correct the marked fields."), errors=errors)
     discussion.opens_at, discussion.closes_at = opens_at.astimezone(UTC), closes_at.astimezone(UTC)
+
+
+def _posts_outside(discussion: Discussion, opens_at: datetime, closes_at: datetime) -> dict[str, list[Text]]:
+    """Return, by field, which post a moved instant would leave outside; guiding questions may come before."""
+    posts = (
+        select(Post.number, Post.posted_at)
+        .join(Topic, Post.topic_id == Topic.id)
+        .where(Topic.discussion_id == discussion.id)
+        .limit(1)
+    )
+    errors: dict[str, list[Text]] = {}
+    with db.session.no_autoflush:
+        last = db.session.execute(posts.order_by(Post.posted_at.desc(), Post.number.desc())).first()
+        answers = posts.where(Post.number != Topic.id)
+        first = db.session.execute(answers.order_by(Post.posted_at, Post.number)).first()
+    if first and opens_at != discussion.opens_at and opens_at > first.posted_at:
+        errors["opens_at"] = [
+            _(
+                "Post #%(number)s is of %(at)s; the discussion cannot open after it.",
+                number=first.number,
+                at=moment(first.posted_at),
+            )
+        ]
+    if last and closes_at != discussion.closes_at and closes_at <= last.posted_at:
+        errors["closes_at"] = [
+            _(
+                "Post #%(number)s is of %(at)s; the discussion must close after it.",
+                number=last.number,
+                at=moment(last.posted_at),
+            )
+        ]
+    return errors
 
 
 def _archive(discussion: Discussion, archived: bool) -> None:

@@ -98,8 +98,8 @@ def sample_record(sample: Sample) -> dict[str, Any]:
     }
 
 
-def entry_record(entry: CustodyEntry) -> dict[str, Any]:
-    """Return what the API says of a custody entry."""
+def entry_record(entry: CustodyEntry, gaps: set[int]) -> dict[str, Any]:
+    """Return what the API says of a custody entry; ``gaps`` are the numbers of entries with a gap before."""
     return {
         "seq": entry.seq,
         "act": entry.act,
@@ -108,6 +108,7 @@ def entry_record(entry: CustodyEntry) -> dict[str, Any]:
         "to_person": entry.to_person,
         "place": entry.place,
         "note": entry.note,
+        "gap": entry.seq in gaps,
         "recorded_at": entry.recorded_at,
         "previous_hash": entry.previous_hash,
         "hash": entry.hash,
@@ -331,12 +332,14 @@ def show_custody(sample_id: int) -> Response:
     actor = current_actor()
     sample = queries.find_sample(actor, sample_id)
     check = queries.check_custody(actor, sample_id)
+    entries = queries.custody_of(sample)
+    gaps = queries.gaps_of(entries)
     return answer_record(
         {
             "sample_id": sample.id,
             "holds": not check.problem,
             "problem": check.problem,
-            "entries": [entry_record(entry) for entry in queries.custody_of(sample)],
+            "entries": [entry_record(entry, gaps) for entry in entries],
         }
     )
 
@@ -354,7 +357,9 @@ def add_custody(given: dict[str, Any], sample_id: int) -> Response:
     """Add a link to the chain of custody: handed over, received, retained or disposed of."""
     with transaction():
         entry = commands.add_custody(current_actor(), sample_id, **given)
-    return answer_record(entry_record(entry), status=201)
+        sample = queries.find_sample(current_actor(), sample_id)
+        gaps = queries.gaps_of(queries.custody_of(sample))
+    return answer_record(entry_record(entry, gaps), status=201)
 
 
 @samples.get("/<int:sample_id>/analyses")

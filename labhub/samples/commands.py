@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 from labhub import audit, clock
 from labhub.accounts.actor import Actor
 from labhub.accounts.models import Laboratory, Party
-from labhub.accounts.policy import require
+from labhub.accounts.policy import can, require
 from labhub.accounts.queries import find_laboratory, find_party, own_laboratories
 from labhub.audit import canonical
 from labhub.db import db
@@ -28,7 +28,7 @@ from labhub.methods.queries import find_published_version
 from labhub.names import clean_name
 from labhub.samples import queries
 from labhub.samples.articles import Fact
-from labhub.samples.custody import FIRST_HASH, HASHED_FIELDS, entry_hash
+from labhub.samples.custody import FIRST_HASH, HASHED_FIELDS, entry_hash, same_hands
 from labhub.samples.models import (
     CASE_STATE_NAMES,
     SAMPLE_STATE_NAMES,
@@ -278,11 +278,15 @@ def register_sample(
     increments: int | None = None,
     seal_number: str = "",
 ) -> Sample:
-    """Register a sample of a case; its chain of custody begins with the person who took it."""
+    """Register a sample of a case; its chain of custody begins with the person who took it.
+
+    A sample that the case's laboratory registers is in its hands; another one must be received.
+    """
     record = queries.find_case(actor, case)
     require(actor, "sample.create", record)
     _check_open(record)
     _check_past(taken_at, "taken_at")
+    holder = record.laboratory if can(actor, "sample.receive", record) else None
     sample = Sample(
         case_id=record.id,
         case=record,
@@ -296,8 +300,8 @@ def register_sample(
         increments=increments,
         seal_number=seal_number.strip(),
         state=SampleState.REGISTERED,
-        laboratory_id=record.laboratory_id,
-        laboratory=record.laboratory,
+        laboratory_id=holder.id if holder else None,
+        laboratory=holder,
         custody_count=0,
         custody_hash=FIRST_HASH,
         created_by_id=actor.user_id,
@@ -346,10 +350,7 @@ def change_sample(
             sample.label = clean_name(changes["label"], field="label", longest=100)
             _check_label(sample)
         if "taken_at" in changes:
-            _check_past(sample.taken_at, "taken_at")
-            first = queries.custody_of(sample)[0]
-            if sample.taken_at > (sample.received_at or first.recorded_at):
-                raise Invalid(_("The sample cannot be taken after it was received."), field="taken_at")
+            _check_taken(sample)
         if changes.get("state", sample.state) is not sample.state:
             _mark_reported(sample, changes["state"])
     after = _sample_fields(sample)
@@ -370,6 +371,28 @@ def change_sample(
         reason=reason,
     )
     return sample
+
+
+def _check_taken(sample: Sample) -> None:
+    """Refuse a time of sampling that is later than what was done with the sample."""
+    _check_past(sample.taken_at, "taken_at")
+    first, *later = queries.custody_of(sample)
+    if sample.taken_at > (sample.received_at or first.recorded_at):
+        raise Invalid(_("The sample cannot be taken after it was received."), field="taken_at")
+    if later and sample.taken_at > later[0].at:
+        raise Invalid(
+            _(
+                "Custody entry 2 is of %(at)s; the sample cannot be taken after it.",
+                at=later[0].at.isoformat(),
+            ),
+            field="taken_at",
+        )
+    days = [row.analysed_on for row in queries.results_of([sample.id])]
+    if days and min(days) < _first_day(sample.taken_at):
+        raise Invalid(
+            _("A result is of %(day)s; the sample cannot be taken after it.", day=min(days).isoformat()),
+            field="taken_at",
+        )
 
 
 def _mark_reported(sample: Sample, state: SampleState) -> None:
@@ -469,6 +492,16 @@ def _custody(
             _("The entry before it is of %(at)s; a later one cannot be earlier.", at=last.at.isoformat()),
             field="at",
         )
+    giver = clean_name(from_person, field="from_person") if from_person.strip() else last.to_person
+    if not same_hands(giver, last.to_person) and not note.strip():
+        raise Invalid(
+            _(
+                "%(holder)s held the sample last. Record that hand-over first, or explain the gap in the"
+                " note.",
+                holder=last.to_person,
+            ),
+            field="from_person",
+        )
     was = sample.state
     if act is CustodyAct.RECEIVED:
         if sample.received_at is not None:
@@ -486,7 +519,7 @@ def _custody(
         sample,
         act=act,
         at=at,
-        from_person=clean_name(from_person, field="from_person") if from_person.strip() else last.to_person,
+        from_person=giver,
         to_person=clean_name(to_person, field="to_person"),
         place=place.strip(),
         note=note.strip(),
@@ -602,6 +635,7 @@ def add_analysis(
     case = sample.case
     require(actor, "analysis.create", case)
     _check_open(case)
+    _check_held(sample, case)
     cited = _cited_version(method_code, version, accept_outdated)
     _check_outcome(outcome, gm_percent, u_percent, unit, lod_text.strip())
     day = analysed_on or clock.now().date()
@@ -715,8 +749,34 @@ def _check_day(day: date, sample: Sample) -> None:
     """Refuse a day that is nowhere on Earth between sampling and now (zones reach 14 hours from UTC)."""
     if day > (clock.now() + timedelta(hours=14)).date():
         raise Invalid(_("This day lies in the future."), field="analysed_on")
-    if day < (sample.taken_at - timedelta(hours=14)).date():
+    if day < _first_day(sample.taken_at):
         raise Invalid(_("The sample was not yet taken on this day."), field="analysed_on")
+    if sample.state is SampleState.DISPOSED:
+        disposed_on = queries.custody_of(sample)[-1].at.date()
+        if day > disposed_on:
+            raise Invalid(
+                _(
+                    "The sample was disposed of on %(day)s. Give the day of the analysis.",
+                    day=disposed_on.isoformat(),
+                ),
+                field="analysed_on",
+            )
+
+
+def _first_day(taken_at: datetime) -> date:
+    """Return the earliest day that it was anywhere on Earth when a sample was taken."""
+    return (taken_at - timedelta(hours=14)).date()
+
+
+def _check_held(sample: Sample, case: Case) -> None:
+    """Refuse a result of a sample that the case's laboratory neither registered nor received."""
+    if sample.laboratory_id is None or sample.laboratory_id != case.laboratory_id:
+        raise Conflict(
+            _(
+                "Your laboratory has not received this sample. Record its reception in the chain of custody"
+                " first."
+            )
+        )
 
 
 def _check_replaced(actor: Actor, sample: Sample, replaces_id: int, reason: str) -> None:

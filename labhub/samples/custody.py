@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 from labhub.audit import canonical
 from labhub.i18n import Text, _
+from labhub.names import name_key
 
 FIRST_HASH = "0" * 64
 HASHED_FIELDS = (
@@ -30,6 +32,24 @@ def entry_hash(entry: Mapping[str, Any]) -> str:
     64
     """
     return sha256(canonical({name: entry[name] for name in HASHED_FIELDS}).encode()).hexdigest()
+
+
+def same_hands(from_person: str, held_by: str) -> bool:
+    """Whether a sample comes from the person who held it, however the name is spaced and cased.
+
+    >>> same_hands("carl  Ode", "Carl Ode")
+    True
+    """
+    return name_key(from_person) == name_key(held_by)
+
+
+def gaps(entries: Sequence[tuple[int, str, str]]) -> set[int]:
+    """Return which entries (number, from whom, to whom; in order) do not come from the one before it.
+
+    >>> gaps([(1, "", "Bob"), (2, "Bob", "Carl"), (3, "Zoe", "Dan")])
+    {3}
+    """
+    return {later[0] for earlier, later in pairwise(entries) if not same_hands(later[1], earlier[2])}
 
 
 def broken_link(entries: Sequence[Mapping[str, Any]], last_seq: int, last_hash: str) -> Text:

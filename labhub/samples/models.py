@@ -199,7 +199,7 @@ class Sample(Model):
     state: Mapped[SampleState] = mapped_column(text_enum(SampleState), default=SampleState.REGISTERED)
     received_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     laboratory_id: Mapped[int | None] = mapped_column(ForeignKey("laboratory.id"), index=True)
-    """The laboratory that holds or analyses it: the case's when the sample was registered or received."""
+    """The laboratory that holds or analyses it: the one that registered or received it; none before that."""
     custody_count: Mapped[int] = mapped_column(default=0)
     custody_hash: Mapped[str] = mapped_column(String(64), default="")
     """Number and digest of the last custody entry: a chain that lost its end is noticed."""

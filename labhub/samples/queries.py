@@ -16,7 +16,7 @@ from labhub.errors import NotFound
 from labhub.i18n import Text, _
 from labhub.methods.models import DetectionMethod, MethodState, MethodVersion
 from labhub.samples.articles import Fact, is_illegal_movement, is_unintentional_movement
-from labhub.samples.custody import broken_link
+from labhub.samples.custody import broken_link, gaps
 from labhub.samples.models import (
     Case,
     CaseEvent,
@@ -232,6 +232,11 @@ def custody_of(sample: Sample) -> list[CustodyEntry]:
             select(CustodyEntry).where(CustodyEntry.sample_id == sample.id).order_by(CustodyEntry.seq)
         )
     )
+
+
+def gaps_of(entries: Sequence[CustodyEntry]) -> set[int]:
+    """Return the numbers of the entries whose giver is not the person who held the sample before."""
+    return gaps([(entry.seq, entry.from_person, entry.to_person) for entry in entries])
 
 
 @dataclass(frozen=True)

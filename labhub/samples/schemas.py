@@ -254,7 +254,9 @@ class CustodyIn(Schema):
     )
     at = Moment(load_default=None, metadata={"description": "now when not given"})
     from_person = Words(
-        longest=200, load_default="", metadata={"description": "who held it last when not given"}
+        longest=200,
+        load_default="",
+        metadata={"description": "who held it last when not given; anybody else needs a note"},
     )
     to_person = Words(longest=200, load_default="")
     place = Words(longest=200, load_default="")
@@ -273,6 +275,9 @@ class CustodyEntryOut(Schema):
     to_person = fields.String()
     place = fields.String()
     note = fields.String()
+    gap = fields.Boolean(
+        metadata={"description": "it does not come from who held it before; the note explains it"}
+    )
     recorded_at = fields.DateTime()
     previous_hash = fields.String()
     hash = fields.String()

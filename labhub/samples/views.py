@@ -421,12 +421,14 @@ def show_sample(sample_id: int) -> ResponseReturnValue:
     sample = queries.find_sample(actor, sample_id)
     case = sample.case
     results = queries.results_of([sample.id])
+    entries = queries.custody_of(sample)
     is_open = case.state is not CaseState.CLOSED
     return render_template(
         "samples/sample.html",
         sample=sample,
         case=case,
-        entries=queries.custody_of(sample),
+        entries=entries,
+        gaps=queries.gaps_of(entries),
         check=queries.check_custody(actor, sample_id),
         results=[(row, in_words(row, sample)) for row in results],
         replaced={row.replaces_id: row.id for row in results if row.replaces_id},

@@ -115,6 +115,52 @@ def test_window_outside_of_this_and_the_next_century_is_refused(app: Flask) -> N
         make_discussion(opens_at=OPENING, closes_at=datetime(9999, 12, 31, 23, tzinfo=UTC))
 
 
+@pytest.mark.req("H8")
+def test_window_is_never_moved_across_its_posts(app: Flask, fake_clock: FakeClock) -> None:
+    fake_clock.at = OPENING - timedelta(days=3)
+    made = make_discussion(opens_at=OPENING, closes_at=CLOSING)
+    topic = make_topic(made)
+    fake_clock.at = OPENING + timedelta(days=1)
+    first = make_post(topic, make_actor(Role.SECRETARIAT))
+    fake_clock.at = OPENING + timedelta(days=2)
+    last = make_post(topic, make_actor(Role.SECRETARIAT))
+    numbers, times = (first.number, last.number), (first.posted_at, last.posted_at)
+    secretariat = make_actor(Role.SECRETARIAT)
+
+    def move(**instants: datetime) -> Discussion:
+        version = queries.find_discussion(None, made.id).row_version
+        with transaction():
+            return commands.change_discussion(secretariat, made.id, version, instants)
+
+    for closes_at in (times[1], times[1] - INSTANT, OPENING + INSTANT):
+        with pytest.raises(Invalid) as refusal:
+            move(closes_at=closes_at)
+        assert f"#{numbers[1]} is of 2026-03-04 10:00 UTC" in str(refusal.value.errors["closes_at"][0])
+    for opens_at in (times[0] + INSTANT, times[1] + INSTANT):
+        with pytest.raises(Invalid) as refusal:
+            move(opens_at=opens_at)
+        assert f"#{numbers[0]} is of 2026-03-03 10:00 UTC" in str(refusal.value.errors["opens_at"][0])
+    moved = move(opens_at=times[0], closes_at=times[1] + INSTANT)
+    assert (moved.opens_at, moved.closes_at) == (times[0], times[1] + INSTANT)
+
+
+def test_window_of_a_discussion_with_guiding_questions_only_can_open_later(
+    app: Flask, fake_clock: FakeClock
+) -> None:
+    fake_clock.at = OPENING - timedelta(days=3)
+    made = make_discussion(opens_at=OPENING, closes_at=CLOSING)
+    topic = make_topic(made)
+    later = {"opens_at": OPENING + timedelta(days=1)}
+    secretariat = make_actor(Role.SECRETARIAT)
+    with transaction():
+        commands.change_discussion(secretariat, made.id, made.row_version, later)
+    assert queries.find_discussion(None, made.id).opens_at == later["opens_at"]
+    early = {"opens_at": OPENING - timedelta(days=9), "closes_at": OPENING - timedelta(days=4)}
+    with pytest.raises(Invalid) as refusal, transaction():
+        commands.change_discussion(secretariat, made.id, made.row_version, early)
+    assert f"#{topic.id} " in str(refusal.value.errors["closes_at"][0])
+
+
 # Who may
 
 

@@ -194,6 +194,77 @@ def test_a_sample_is_never_taken_after_it_was_received(analyst: Actor) -> None:
     assert "taken_at" in refusal.value.errors
 
 
+@pytest.mark.parametrize("at_minutes", [5, 90])
+def test_a_sample_is_never_taken_after_it_was_handed_over(analyst: Actor, at_minutes: int) -> None:
+    taken = clock.now() - timedelta(hours=2)
+    sample = make_sample(analyst, make_case(analyst), taken_at=taken)
+    with transaction():
+        commands.hand_over(analyst, sample.id, to_person="Carl", at=taken + timedelta(minutes=at_minutes))
+    sample = queries.find_sample(analyst, sample.id)
+    late = {"taken_at": taken + timedelta(minutes=at_minutes, seconds=1)}
+    with pytest.raises(Invalid) as refusal, transaction():
+        commands.change_sample(analyst, sample.id, sample.row_version, late)
+    assert "Custody entry 2" in str(refusal.value.errors["taken_at"][0])
+    sample = queries.find_sample(analyst, sample.id)
+    with transaction():
+        same = {"taken_at": taken + timedelta(minutes=at_minutes)}
+        commands.change_sample(analyst, sample.id, sample.row_version, same)
+
+
+def test_a_sample_is_never_taken_after_it_was_analysed(analyst: Actor) -> None:
+    version, taken = make_citable_version(), clock.now() - timedelta(days=9)
+    sample = make_sample(analyst, make_case(analyst), taken_at=taken)
+    day = (taken + timedelta(days=3)).date()
+    with transaction():
+        commands.add_analysis(analyst, sample.id, method_code=version.method.code, analysed_on=day)
+    sample = queries.find_sample(analyst, sample.id)
+    with pytest.raises(Invalid) as refusal, transaction():
+        late = {"taken_at": taken + timedelta(days=5)}
+        commands.change_sample(analyst, sample.id, sample.row_version, late)
+    assert day.isoformat() in str(refusal.value.errors["taken_at"][0])
+
+
+def test_nothing_is_analysed_after_its_disposal(analyst: Actor) -> None:
+    method, now = make_citable_version().method.code, clock.now()
+    sample = make_sample(analyst, make_case(analyst), taken_at=now - timedelta(days=9))
+    disposed = now - timedelta(days=4)
+    with transaction():
+        commands.put_away(analyst, sample.id, act=CustodyAct.DISPOSED, at=disposed)
+    for day in (None, disposed.date() + timedelta(days=1)):
+        with pytest.raises(Invalid) as refusal, transaction():
+            commands.add_analysis(analyst, sample.id, method_code=method, analysed_on=day)
+        assert disposed.date().isoformat() in str(refusal.value.errors["analysed_on"][0])
+    with transaction():
+        commands.add_analysis(analyst, sample.id, method_code=method, analysed_on=disposed.date())
+    assert queries.find_sample(analyst, sample.id).state is SampleState.DISPOSED
+
+
+def test_a_sample_that_somebody_else_took_is_received_before_it_is_analysed(app: Flask) -> None:
+    laboratory, method = make_laboratory(), make_citable_version().method.code
+    analyst = make_actor(Role.ANALYST, laboratory=laboratory)
+    focal_point = make_actor(Role.FOCAL_POINT)
+    sample = make_sample(focal_point, make_case(focal_point, laboratory=laboratory.code))
+    with pytest.raises(Conflict, match="not received"), transaction():
+        commands.add_analysis(analyst, sample.id, method_code=method)
+    with transaction():
+        commands.receive(analyst, sample.id)
+    with transaction():
+        commands.add_analysis(analyst, sample.id, method_code=method)
+    own = make_sample(analyst, make_case(analyst))
+    with transaction():
+        commands.add_analysis(analyst, own.id, method_code=method)
+    assert queries.find_sample(analyst, own.id).state is SampleState.IN_ANALYSIS
+
+
+def test_a_laboratory_receives_what_another_one_registered(analyst: Actor) -> None:
+    method, other = make_citable_version().method.code, make_laboratory()
+    case = make_case(analyst)
+    sample = make_sample(analyst, case)
+    change(make_actor(Role.FOCAL_POINT), case, laboratory=other.code)
+    with pytest.raises(Conflict, match="not received"), transaction():
+        commands.add_analysis(make_actor(Role.ANALYST, laboratory=other), sample.id, method_code=method)
+
+
 CASE = {"title": "Maize", "party": "KE"}
 SAMPLE = {"label": "S-9", "taken_at": "2026-03-01T08:00:00Z"}
 METHOD = {"method_code": "QT-EVE-ZM-010", "version": 1}

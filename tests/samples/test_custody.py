@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -12,11 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from labhub import clock
 from labhub.accounts.actor import Role
+from labhub.accounts.queries import actor_of
 from labhub.db import db, transaction
 from labhub.errors import Invalid
 from labhub.samples import commands, queries
 from labhub.samples.custody import FIRST_HASH, broken_link, entry_hash
-from tests.factories import make_actor, make_case, make_laboratory, make_sample
+from labhub.samples.models import CustodyAct
+from tests.factories import bearer, make_actor, make_case, make_laboratory, make_sample, make_user
 
 
 def chain(length: int) -> list[dict[str, Any]]:
@@ -117,3 +120,42 @@ def test_times_of_the_chain_never_run_backwards(app: Flask) -> None:
             commands.hand_over(actor, sample.id, to_person="Cold store", at=at)
         assert "at" in refusal.value.errors
     assert queries.check_custody(actor, sample.id).entries == 1
+
+
+@pytest.mark.req("G2")
+def test_a_break_between_hands_is_refused_unless_it_is_explained(app: Flask) -> None:
+    actor = make_actor(Role.ANALYST, laboratory=make_laboratory())
+    sample = make_sample(actor, make_case(actor), sampler="Bob")
+    with transaction():
+        commands.hand_over(actor, sample.id, from_person="bob ", to_person="Carl")
+    for act in (CustodyAct.HANDED_OVER, CustodyAct.RECEIVED, CustodyAct.DISPOSED):
+        with pytest.raises(Invalid, match="Carl held") as refusal, transaction():
+            commands.add_custody(actor, sample.id, act=act, from_person="Zoe", to_person="Dan", note=" ")
+        assert "from_person" in refusal.value.errors
+    with transaction():
+        commands.hand_over(actor, sample.id, from_person="Zoe", to_person="Dan", note="Carl fell ill.")
+    with transaction():
+        commands.hand_over(actor, sample.id, to_person="Eve")
+    entries = queries.custody_of(queries.find_sample(actor, sample.id))
+    assert [entry.from_person for entry in entries] == ["", "bob", "Zoe", "Dan"]
+    assert queries.gaps_of(entries) == {3}
+    assert queries.check_custody(actor, sample.id).problem == ""
+
+
+def test_a_gap_is_shown_by_interface_and_page(client: FlaskClient) -> None:
+    user = make_user(Role.ANALYST, laboratory=make_laboratory())
+    actor = actor_of(user)
+    sample = make_sample(actor, make_case(actor), sampler="Bob")
+    headers, address = bearer(user), f"/api/v1/samples/{sample.id}/custody"
+    body = {"from_person": "Zoe", "to_person": "Dan"}
+    refused = client.post(address, json=body, headers=headers)
+    assert refused.status_code == 422
+    assert "from_person" in refused.get_json()["errors"]
+    added = client.post(address, json={**body, "note": "Found without escort."}, headers=headers)
+    assert added.get_json()["gap"] is True
+    assert client.post(address, json={"to_person": "Eve"}, headers=headers).get_json()["gap"] is False
+    shown = client.get(address, headers=headers).get_json()
+    assert shown["holds"] is True
+    assert [entry["gap"] for entry in shown["entries"]] == [False, True, False]
+    page = client.get(f"/samples/{sample.id}", headers=headers).get_data(as_text=True)
+    assert page.count(">gap</span>") == 1
