@@ -30,7 +30,6 @@ from labhub.methods.models import (
     OPEN_STATES,
     PUBLIC_STATES,
     REVIEW_STATES,
-    STATE_NAMES,
     DetectionMethod,
     FileRole,
     MethodCounter,
@@ -853,7 +852,7 @@ def _judge(checked: Checked, version: MethodVersion | None, owner: Laboratory | 
             _(
                 "%(code)s is %(state)s and cannot be changed by a file. Begin a new version first.",
                 code=version.method.code,
-                state=_(STATE_NAMES[version.state]),
+                state=version.state.value,
             ),
         )
 
