@@ -349,6 +349,7 @@ def method_content(**fields: object) -> dict[str, Any]:
         "reagents": "Universal master mix",
         "matrices": ["maize flour"],
         "licence": "CC BY 4.0",
+        "rights": ["free-for-regulators"],
         "validation": {"lod_percent": 0.02, "slope": -3.4, "r2": 0.998},
         "lmo_unique_identifiers": ["MON-00810-6"],
         **fields,

@@ -56,7 +56,7 @@ def record_of(version: MethodVersion, siblings: list[MethodVersion]) -> dict[str
     published = version.content_hash != ""
     return {
         **queries.content_of(version),
-        **queries.facts_of(version),
+        **queries.facts_of(version, current_actor()),
         "return_reason": version.return_reason if version.state is MethodState.RETURNED else None,
         "intact": queries.is_intact(version) if published else None,
         "versions": [_row_of(each) for each in siblings],
@@ -64,7 +64,7 @@ def record_of(version: MethodVersion, siblings: list[MethodVersion]) -> dict[str
 
 
 def _row_of(version: MethodVersion) -> dict[str, Any]:
-    facts = queries.facts_of(version)
+    facts = queries.facts_of(version, None)
     row = {name: facts[name] for name in schemas.VersionRow().fields if name in facts}
     return {**row, "title": version.title}
 
@@ -272,7 +272,8 @@ def withdraw(given: dict[str, Any], code: str) -> Response:
 @blp.alt_response(404, schema=Problem)
 def files(arguments: dict[str, Any], code: str) -> list[dict[str, Any]]:
     """List the files of a version."""
-    return queries.files_of(queries.find_version(current_actor(), code, arguments["version"]))
+    actor = current_actor()
+    return queries.files_of(queries.find_version(actor, code, arguments["version"]), actor)
 
 
 @blp.post("/<code>/files")
@@ -284,15 +285,15 @@ def files(arguments: dict[str, Any], code: str) -> list[dict[str, Any]]:
 @blp.alt_response(422, schema=Problem)
 @once
 def add_file(code: str) -> Response:
-    """Add a file to the draft: multipart with `file` and `role` (sop, validation-report, other)."""
+    """Add a file to the draft: multipart with `file`, `role`, `visibility`, `licence` and `language`."""
     actor = current_actor()
     form = load(schemas.FileIn(), request.form.to_dict())
     queries.find_method(actor, code)
     with receive(allowed=commands.ALLOWED_FILES) as upload, transaction():
         stored = keep_upload(upload)
         received = commands.ReceivedFile(stored, upload.name, upload.kind)
-        row = commands.add_file(actor, code, received, form["role"])
-        record = next(each for each in queries.files_of(row.version) if each["id"] == row.id)
+        row = commands.add_file(actor, code, received, **commands.file_terms(form))
+        record = next(each for each in queries.files_of(row.version, actor) if each["id"] == row.id)
     response = answer_record(record, status=201)
     response.headers["Location"] = url_for("api_methods.download_file", code=code, file_id=row.id)
     return response
@@ -325,6 +326,7 @@ def remove_file(code: str, file_id: int) -> None:
 @blp.alt_response(404, schema=Problem)
 def download(arguments: dict[str, Any], code: str) -> Response:
     """Download a version as json, csv or fasta (its oligos)."""
-    version = queries.find_version(current_actor(), code, arguments["version"])
-    download = queries.version_as_file(version, arguments["format"])
+    actor = current_actor()
+    version = queries.find_version(actor, code, arguments["version"])
+    download = queries.version_as_file(version, arguments["format"], actor)
     return deliver(Item(**download.item), download.source, **download.headers)

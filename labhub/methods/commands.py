@@ -30,8 +30,10 @@ from labhub.methods.models import (
     OPEN_STATES,
     PUBLIC_STATES,
     REVIEW_STATES,
+    AssayFormat,
     DetectionMethod,
     FileRole,
+    FileVisibility,
     MethodCounter,
     MethodFile,
     MethodOrigin,
@@ -42,9 +44,14 @@ from labhub.methods.models import (
     MethodVersion,
     Oligo,
     OligoRole,
+    OligoSet,
+    ReferenceMaterial,
     Specificity,
+    StudyKind,
+    StudyLevel,
     TargetKind,
     Technique,
+    ValidationStudy,
 )
 from labhub.names import name_key
 from labhub.reports import ImportReport, Outcome, RowReport
@@ -156,9 +163,11 @@ def _fill(version: MethodVersion, content: Content, match: _Matcher, *, trusted:
             setattr(version, name, content[name])
     version.specificity = Specificity(content["specificity"])
     version.technique = Technique(content["technique"])
+    version.assay_format = AssayFormat(content["assay_format"]) if content["assay_format"] else None
     version.reaction_microlitre = content["reaction_microlitre"]
     version.template_nanogram = content["template_nanogram"]
     version.matrices = content["matrices"]
+    version.rights = content["rights"]
     version.same_oligos_as = content["same_oligos_as"]
     version.notes = content["notes"]
     taxon = content["taxon"] or {}
@@ -176,15 +185,33 @@ def _fill(version: MethodVersion, content: Content, match: _Matcher, *, trusted:
 
 
 def _fill_parts(version: MethodVersion, content: Content, match: _Matcher, *, trusted: bool) -> None:
-    if version.oligos or version.targets or version.sources or version.validation:
-        version.oligos, version.targets, version.sources, version.validation = [], [], [], None
+    parts: list[list[Any]] = [
+        version.oligos,
+        version.targets,
+        version.sources,
+        version.oligo_sets,
+        version.reference_materials,
+        version.studies,
+    ]
+    if any(parts) or version.validation:
+        for part in parts:
+            part.clear()
+        version.validation = None
         db.session.flush()  # positions are unique: the old rows go first
     version.oligos = [
         Oligo(
-            position=place, role=OligoRole(oligo["role"]), **{k: v for k, v in oligo.items() if k != "role"}
+            position=place,
+            role=OligoRole(oligo["role"]),
+            set_name=oligo["set"],
+            **{key: value for key, value in oligo.items() if key not in ("role", "set")},
         )
         for place, oligo in enumerate(content["oligos"])
     ]
+    version.oligo_sets = [OligoSet(position=n, **each) for n, each in enumerate(content["oligo_sets"])]
+    version.reference_materials = [
+        ReferenceMaterial(position=n, **each) for n, each in enumerate(content["reference_materials"])
+    ]
+    version.studies = [_study(version, place, study) for place, study in enumerate(content["studies"])]
     for name, kind in (("targets", TargetKind.TARGET), ("lmo_unique_identifiers", TargetKind.LMO)):
         for place, words in enumerate(content[name]):
             lmo_id, element_id = match(kind, words)
@@ -199,6 +226,24 @@ def _fill_parts(version: MethodVersion, content: Content, match: _Matcher, *, tr
         figures["inferred"] = None
     reported = any(value is not None for value in figures.values())
     version.validation = MethodValidation(**figures) if reported else None
+
+
+def _study(version: MethodVersion, position: int, given: Mapping[str, Any]) -> ValidationStudy:
+    study = ValidationStudy(
+        position=position,
+        kind=StudyKind(given["kind"]),
+        data=given["data"],
+        **{key: given[key] for key in exchange.STUDY if key != "kind"},
+    )
+    study.levels = [
+        StudyLevel(
+            position=place,
+            version=version,
+            **{queries.LEVEL_COLUMNS.get(key, key): level[key] for key in exchange.LEVEL},
+        )
+        for place, level in enumerate(given["levels"])
+    ]
+    return study
 
 
 def _refuse_marks(given: Mapping[str, Any], before: Content | None = None) -> None:
@@ -391,8 +436,25 @@ class ReceivedFile:
     kind: FileKind
 
 
-def add_file(actor: Actor, code: str, file: ReceivedFile, role: FileRole) -> MethodFile:
-    """Add a file to the draft or returned version."""
+def file_terms(form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a sender says of a file, as ``add_file`` takes it."""
+    return {name: form[name] for name in ("role", "visibility", "licence", "language")}
+
+
+def add_file(
+    actor: Actor,
+    code: str,
+    file: ReceivedFile,
+    role: FileRole,
+    *,
+    visibility: FileVisibility = FileVisibility.PUBLIC,
+    licence: str | None = None,
+    language: str | None = None,
+) -> MethodFile:
+    """Add a file to the draft or returned version, and say who may see it under which licence.
+
+    ``language`` is a BCP 47 tag.
+    """
     method, versions = _lock(actor, code)
     version = _open_version(versions)
     require(actor, "method.change", version)
@@ -411,6 +473,9 @@ def add_file(actor: Actor, code: str, file: ReceivedFile, role: FileRole) -> Met
         kind=file.kind.value,
         media_type=file.kind.media_type,
         size_bytes=file.stored.size_bytes,
+        visibility=visibility,
+        licence=exchange.file_licence(licence),
+        language=exchange.language_tag(language),
         uploaded_by_id=actor.user_id,
         uploaded_at=clock.now(),
     )
@@ -423,7 +488,13 @@ def add_file(actor: Actor, code: str, file: ReceivedFile, role: FileRole) -> Met
         "method",
         method.id,
         version=version.number,
-        after={"file": row.id, "name": row.name, "role": role, "sha256": row.sha256},
+        after={
+            "file": row.id,
+            "name": row.name,
+            "role": role,
+            "sha256": row.sha256,
+            "visibility": row.visibility,
+        },
     )
     return row
 
@@ -492,7 +563,10 @@ def new_version(actor: Actor, code: str, change_note: str, *, expected: int | No
 
 
 def _copy_of_file(file: MethodFile) -> MethodFile:
-    names = ("sha256", "name", "name_key", "role", "kind", "media_type", "size_bytes", "uploaded_by_id")
+    names = (
+        "sha256", "name", "name_key", "role", "kind", "media_type", "size_bytes", "visibility", "licence",
+        "language", "uploaded_by_id",
+    )  # fmt: skip
     copied = {name: getattr(file, name) for name in names}
     return MethodFile(**copied, uploaded_at=file.uploaded_at)
 

@@ -5,6 +5,7 @@
 the project's data folder. Nothing here knows a database, a clock or a file system.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,11 +14,20 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from labhub import strict_json
 from labhub.cells import read_csv, read_json, write_csv
 from labhub.errors import Invalid
 from labhub.i18n import Text, _
 from labhub.lmos import unique_identifier
-from labhub.methods.models import MethodOrigin, OligoRole, Specificity, Technique
+from labhub.methods.models import (
+    AssayFormat,
+    MethodOrigin,
+    OligoRole,
+    Right,
+    Specificity,
+    StudyKind,
+    Technique,
+)
 from labhub.names import clean_name
 from labhub.sequences.oligos import amplicon_fits, normalised, read_oligo
 
@@ -26,7 +36,13 @@ Errors = dict[str, list[Text]]
 
 LONGEST_NOTE = 10 << 10
 LONGEST_TEXT = 64 << 10
-MOST_OLIGOS = 40
+MOST_OLIGOS = 400
+MOST_SETS = 100
+MOST_MATERIALS = 50
+MOST_STUDIES = 30
+MOST_LEVELS = 60
+MOST_RESULTS = 5_000
+"""Raw results of one study."""
 MOST_LINES = 200
 MOST_RECORDS = 10_000
 HUB_CODE = re.compile(r"[Ll][Hh]-[0-9]+")
@@ -202,6 +218,20 @@ def _choice(kind: type[StrEnum], *, needed: bool = True) -> Reader:
     return read
 
 
+def _choices(kind: type[StrEnum]) -> Reader:
+    """Read a list of values of ``kind``: each once, in the order of its members."""
+    read_line = _lines(60)
+
+    def read(value: Any) -> list[str]:
+        words = {word.casefold() for word in read_line(value)}
+        names = [member.value for member in kind]
+        if words - set(names):
+            raise Invalid(_("Choose among %(names)s.", names=", ".join(names)))
+        return [name for name in names if name in words]
+
+    return read
+
+
 def _code(value: Any) -> str | None:
     if _empty(value):
         return None
@@ -243,10 +273,15 @@ SCALARS: Final[dict[str, Reader]] = {
     "targets": _lines(300),
     "technique": _choice(Technique),
     "chemistry": _line(100),
+    "assay_format": _choice(AssayFormat, needed=False),
+    "multiplex": _flag,
     "quantitative": _flag,
     "amplicon_bp": _whole(1, 100_000),
     "amplicon": _amplicon,
     "amplicon_accession": _line(100),
+    "analyte": _line(300),
+    "antibodies": _paragraphs(LONGEST_NOTE),
+    "instrument": _line(300),
     "reference_method": _line(200),
     "calibrant": _paragraphs(LONGEST_NOTE),
     "reaction_microlitre": _number(above=0, most=10_000),
@@ -255,6 +290,8 @@ SCALARS: Final[dict[str, Reader]] = {
     "reagents": _paragraphs(LONGEST_TEXT),
     "matrices": _lines(300),
     "licence": _line(200),
+    "rights": _choices(Right),
+    "rights_note": _paragraphs(LONGEST_NOTE),
     "standardisation": _line(200),
     "lmo_unique_identifiers": _identifiers,
     "target_copies_per_haploid_genome": _whole(1, 1_000_000),
@@ -299,12 +336,74 @@ GROUPS: Final[dict[str, dict[str, Reader]]] = {
 MAY_BE_NULL: Final = frozenset({"taxon", "reference_gene"})
 """Groups that are null as a whole when nothing of them is known."""
 OLIGO: Final[dict[str, Reader]] = {
+    "set": _line(60),
     "role": _choice(OligoRole),
     "name": _line(100),
     "sequence": _as_text,
     "label5": _line(60),
     "label3": _line(60),
     "final_concentration_nanomolar": _number(above=0, most=1_000_000_000),
+}
+OLIGO_SET: Final[dict[str, Reader]] = {
+    "name": _line(60, needed=True),
+    "target": _line(300),
+    "amplicon_bp": _whole(1, 100_000),
+    "amplicon": _amplicon,
+    "amplicon_accession": _line(100),
+}
+MATERIAL: Final[dict[str, Reader]] = {
+    "name": _line(300),
+    "code": _line(100),
+    "producer": _line(200),
+    "matrix": _line(200),
+    "certified_value": _number(least=0),
+    "certified_unit": _line(60),
+    "expanded_uncertainty": _number(least=0),
+    "note": _paragraphs(LONGEST_NOTE),
+}
+STUDY: Final[dict[str, Reader]] = {
+    "kind": _choice(StudyKind),
+    "title": _line(300),
+    "body": _line(300),
+    "laboratory": _line(300),
+    "year": _whole(1980, 2200),
+    "standard": _line(300),
+    "matrix": _line(300),
+    "instrument": _line(300),
+    "laboratories": _whole(1, 100_000),
+    "replicates": _whole(1, 100_000),
+    "unit": _line(60),
+    "slope": _slope,
+    "r2": _number(least=0, most=1),
+    "pcr_efficiency_percent": _number(above=0, most=1000),
+    "lod_copies": _number(above=0),
+    "lod_copies_low": _number(least=0),
+    "lod_copies_high": _number(above=0),
+    "lod_percent": PERCENT,
+    "loq_copies": _number(above=0),
+    "loq_percent": PERCENT,
+    "dynamic_low": _number(least=0),
+    "dynamic_high": _number(above=0),
+    "specificity_tested": _whole(0, 1_000_000),
+    "specificity_amplified": _whole(0, 1_000_000),
+    "note": _paragraphs(LONGEST_NOTE),
+    "source": _paragraphs(LONGEST_NOTE),
+}
+LEVEL: Final[dict[str, Reader]] = {
+    "label": _line(100),
+    "assigned": _number(least=0),
+    "laboratories": _whole(1, 100_000),
+    "laboratories_excluded": _whole(0, 100_000),
+    "replicates": _whole(1, 100_000),
+    "results": _whole(0, 1_000_000),
+    "mean": _number(),
+    "bias_percent": _number(least=-1000, most=100_000),
+    "s_r": _number(least=0),
+    "s_R": _number(least=0),
+    "rsdr_percent": _number(least=0, most=100_000),
+    "rsdR_percent": _number(least=0, most=100_000),
+    "tested": _whole(0, 1_000_000),
+    "positive": _whole(0, 1_000_000),
 }
 SOURCE: Final[dict[str, Reader]] = {
     "title": _line(500, needed=True),
@@ -313,13 +412,28 @@ SOURCE: Final[dict[str, Reader]] = {
 }
 CONTENT: Final = (
     "code", "wished_code", "source_code", "title", "specificity", "target", "targets", "taxon", "technique",
-    "chemistry", "quantitative", "oligos", "amplicon_bp", "amplicon", "amplicon_accession", "reference_gene",
-    "reference_method", "calibrant", "reaction_microlitre", "template_nanogram", "thermal_profile",
-    "reagents", "matrices", "licence", "validation", "standardisation", "lmo_unique_identifiers",
+    "chemistry", "assay_format", "multiplex", "quantitative", "oligos", "amplicon_bp", "amplicon",
+    "amplicon_accession", "oligo_sets", "analyte", "antibodies", "instrument", "reference_gene",
+    "reference_method", "calibrant", "reference_materials", "reaction_microlitre", "template_nanogram",
+    "thermal_profile", "reagents", "matrices", "licence", "rights", "rights_note", "validation", "studies",
+    "standardisation", "lmo_unique_identifiers",
     "target_copies_per_haploid_genome", "same_oligos_as", "notes", "sources", "verified", "verification",
     "origin",
 )  # fmt: skip
 """Keys of a record, in the order in which they are written."""
+LISTS: Final[dict[str, tuple[dict[str, Reader], int]]] = {
+    "oligo_sets": (OLIGO_SET, MOST_SETS),
+    "reference_materials": (MATERIAL, MOST_MATERIALS),
+    "sources": (SOURCE, 50),
+}
+"""Lists of plain records: the shape of one, and how many there may be."""
+LATER: Final = frozenset(
+    {
+        "assay_format", "multiplex", "oligo_sets", "analyte", "antibodies", "instrument",
+        "reference_materials", "rights", "rights_note", "studies",
+    }
+)  # fmt: skip
+"""Keys that the first seals did not know: where they are empty, a seal leaves them out."""
 
 ROLE_ORDER = {role.value: place for place, role in enumerate(OligoRole)}
 
@@ -340,12 +454,18 @@ def check(given: Any) -> Checked:
             checked.content[name] = _read_group(checked, name, given.get(name))
         elif name == "oligos":
             checked.content[name] = _read_oligos(checked, given.get(name))
+        elif name == "studies":
+            checked.content[name] = _read_studies(checked, given.get(name))
         else:
-            checked.content[name] = _read_sources(checked, given.get(name))
+            checked.content[name] = _read_records(checked, name, given.get(name))
     content = checked.content
     content["quantitative"] = bool(content["quantitative"])
     content["target"] = content["target"] or ""
-    _check_amplicon(checked)
+    _check_materials(checked)
+    _check_sets(checked)
+    _check_amplicon(checked, content, "", "")
+    for place, oligo_set in enumerate(content["oligo_sets"]):
+        _check_amplicon(checked, oligo_set, oligo_set["name"], f"oligo_sets.{place}.")
     return checked
 
 
@@ -409,6 +529,7 @@ def _read_oligos(checked: Checked, given: Any) -> list[dict[str, Any]]:
             if key != "sequence"
         }
         oligo["name"] = oligo["name"] or ""
+        oligo["set"] = oligo["set"] or ""
         bases, inside = _read_bases(checked, f"{path}.sequence", item.get("sequence"), oligo)
         oligo["sequence"] = bases
         stated = _read_modifications(checked, f"{path}.modifications", item.get("modifications"), len(bases))
@@ -416,6 +537,7 @@ def _read_oligos(checked: Checked, given: Any) -> list[dict[str, Any]]:
             (*inside, *stated), key=lambda modification: int(modification["after_base"])
         )
         order = (
+            "set",
             "role",
             "name",
             "sequence",
@@ -463,41 +585,181 @@ def _read_modifications(checked: Checked, path: str, given: Any, bases: int) -> 
     return found
 
 
-def _read_sources(checked: Checked, given: Any) -> list[dict[str, Any]]:
-    sources = []
-    for path, item in _read_list(checked, "sources", given, 50):
-        _unknown(checked, path, item, SOURCE)
-        sources.append(
-            {key: _read(checked, f"{path}.{key}", reader, item.get(key)) for key, reader in SOURCE.items()}
+def _read_records(checked: Checked, name: str, given: Any) -> list[dict[str, Any]]:
+    """Return a list of plain records, each with every key of its shape."""
+    shape, most = LISTS[name]
+    records = []
+    for path, item in _read_list(checked, name, given, most):
+        _unknown(checked, path, item, shape)
+        records.append(
+            {key: _read(checked, f"{path}.{key}", reader, item.get(key)) for key, reader in shape.items()}
         )
-    return sources
+    return records
 
 
-def _check_amplicon(checked: Checked) -> None:
+def _check_materials(checked: Checked) -> None:
+    for place, material in enumerate(checked.content["reference_materials"]):
+        path = f"reference_materials.{place}"
+        if not material["name"] and not material["code"] and f"{path}.name" not in checked.errors:
+            checked.add(f"{path}.name", _("Give the name or the code of the reference material."))
+        if material["certified_value"] is not None and not material["certified_unit"]:
+            checked.add(f"{path}.certified_unit", _("Give the unit of the certified value."))
+
+
+def _check_sets(checked: Checked) -> None:
+    """Names of oligo sets are unique, and each oligo is of one of them; oligos stand by set and role."""
     content = checked.content
-    bases = content["amplicon"]
-    if bases is None or "amplicon_bp" in checked.errors:
+    order = {"": 0}
+    for place, oligo_set in enumerate(content["oligo_sets"]):
+        name = oligo_set["name"]
+        if name is None:
+            continue
+        if name in order:
+            checked.add(f"oligo_sets.{place}.name", _("There is an oligo set of this name already."))
+        order.setdefault(name, place + 1)
+    for place, oligo in enumerate(content["oligos"]):
+        if oligo["set"] not in order:
+            checked.add(f"oligos.{place}.set", _("There is no oligo set %(name)s.", name=oligo["set"]))
+    content["oligos"].sort(
+        key=lambda oligo: (order.get(oligo["set"], 0), ROLE_ORDER.get(oligo["role"] or "", 9))
+    )
+
+
+def _read_studies(checked: Checked, given: Any) -> list[dict[str, Any]]:
+    studies = []
+    for path, item in _read_list(checked, "studies", given, MOST_STUDIES):
+        _unknown(checked, path, item, {*STUDY, "levels", "data"})
+        study = {key: _read(checked, f"{path}.{key}", reader, item.get(key)) for key, reader in STUDY.items()}
+        study["levels"] = _read_levels(checked, f"{path}.levels", item.get("levels"))
+        study["data"] = _read_results(checked, f"{path}.data", item.get("data"))
+        tested, amplified = study["specificity_tested"], study["specificity_amplified"]
+        if amplified is not None and (tested is None or amplified > tested):
+            checked.add(
+                f"{path}.specificity_amplified", _("No more non-targets can give a signal than were tested.")
+            )
+        for low, high in (("lod_copies_low", "lod_copies_high"), ("dynamic_low", "dynamic_high")):
+            if study[low] is not None and study[high] is not None and study[low] > study[high]:
+                checked.add(f"{path}.{low}", _("The lower end lies above the upper end."))
+        studies.append(study)
+    return studies
+
+
+def check_study(given: Any) -> tuple[dict[str, Any], Errors]:
+    """Return one study as ``check`` returns those of a record, and its problems by field."""
+    checked = Checked({})
+    studies = _read_studies(checked, [given])
+    return (studies[0] if studies else {}), {
+        path.removeprefix("studies.0."): texts for path, texts in checked.errors.items()
+    }
+
+
+def _read_levels(checked: Checked, path: str, given: Any) -> list[dict[str, Any]]:
+    levels = []
+    for place, item in _read_list(checked, path, given, MOST_LEVELS):
+        _unknown(checked, place, item, LEVEL)
+        level = {
+            key: _read(checked, f"{place}.{key}", reader, item.get(key)) for key, reader in LEVEL.items()
+        }
+        level["label"] = level["label"] or ""
+        if level["positive"] is not None and (level["tested"] is None or level["positive"] > level["tested"]):
+            checked.add(f"{place}.positive", _("No more results can be positive than were tested."))
+        levels.append(level)
+    return levels
+
+
+_RESULT_TEXT = _line(100, needed=True)
+_RESULT_NUMBER = _number()
+
+
+def _read_results(checked: Checked, path: str, given: Any) -> list[list[Any]]:
+    """Return raw results ``[laboratory, level, replicate, value]``; a missing value is null."""
+    if given is None:
+        return []
+    if not isinstance(given, list):
+        checked.add(path, _("This must be a list."))
+        return []
+    if len(given) > MOST_RESULTS:
+        checked.add(path, _("At most %(number)s entries.", number=MOST_RESULTS))
+        return []
+    rows, seen = [], set()
+    for place, item in enumerate(given):
+        if not isinstance(item, list) or len(item) != 4:
+            checked.add(f"{path}.{place}", _("A result is laboratory, level, replicate and value."))
+            continue
+        laboratory, level = (
+            _read(checked, f"{path}.{place}.{column}", _RESULT_TEXT, item[column]) for column in (0, 1)
+        )
+        replicate = _read(checked, f"{path}.{place}.2", _whole(1, 1000), item[2])
+        value = _read(checked, f"{path}.{place}.3", _RESULT_NUMBER, item[3])
+        if (laboratory, level, replicate) in seen:
+            checked.add(f"{path}.{place}", _("This laboratory, level and replicate stands here twice."))
+        seen.add((laboratory, level, replicate))
+        rows.append([laboratory, level, replicate, value])
+    return rows
+
+
+def _check_amplicon(checked: Checked, record: dict[str, Any], set_name: str | None, path: str) -> None:
+    """Compare the amplicon of an oligo set with its stated length and its primers."""
+    bases = record["amplicon"]
+    if bases is None or f"{path}amplicon_bp" in checked.errors:
         return
-    if content["amplicon_bp"] is None:
-        content["amplicon_bp"] = len(bases)
-    elif content["amplicon_bp"] != len(bases):
+    if record["amplicon_bp"] is None:
+        record["amplicon_bp"] = len(bases)
+    elif record["amplicon_bp"] != len(bases):
         checked.add(
-            "amplicon_bp",
+            f"{path}amplicon_bp",
             _(
                 "The amplicon has %(found)s bases, not %(stated)s. Write N for bases that are not known.",
                 found=len(bases),
-                stated=content["amplicon_bp"],
+                stated=record["amplicon_bp"],
             ),
         )
     primers = {
-        role: [oligo["sequence"] for oligo in content["oligos"] if oligo["role"] == role]
+        role: [
+            oligo["sequence"]
+            for oligo in checked.content["oligos"]
+            if oligo["role"] == role and oligo["set"] == set_name
+        ]
         for role in ("forward", "reverse")
     }
     if any(not sequence for sequences in primers.values() for sequence in sequences):
         return
     pairs = [(forward, reverse) for forward in primers["forward"] for reverse in primers["reverse"]]
     if pairs and not any(amplicon_fits(bases, forward, reverse) for forward, reverse in pairs):
-        checked.warnings.append(_("The amplicon does not begin and end with the primers. Check both."))
+        checked.warnings.append(
+            _(
+                "The amplicon of the oligo set %(name)s does not begin and end with the primers. Check both.",
+                name=set_name,
+            )
+            if set_name
+            else _("The amplicon does not begin and end with the primers. Check both.")
+        )
+
+
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}")
+
+
+def language_tag(text: str | None) -> str | None:
+    """Return a BCP 47 language tag, or nothing; ``Invalid`` for another shape.
+
+    >>> language_tag("pt-BR")
+    'pt-BR'
+    """
+    if _empty(text):
+        return None
+    tag = str(text).strip()
+    if not _LANGUAGE_TAG.fullmatch(tag):
+        raise Invalid(_("Write the language as a tag: en, fr, pt-BR."), field="language")
+    return tag
+
+
+def file_licence(text: str | None) -> str | None:
+    """Return the licence of a file as one clean line, or nothing."""
+    try:
+        licence: str | None = _line(200)(text)
+    except Invalid as refusal:
+        raise Invalid(refusal.message, field="licence") from refusal
+    return licence
 
 
 def submission_gaps(content: Content, file_roles: Iterable[str]) -> Errors:
@@ -508,36 +770,22 @@ def submission_gaps(content: Content, file_roles: Iterable[str]) -> Errors:
         if not present:
             gaps[name] = [message]
 
-    roles = [oligo["role"] for oligo in content["oligos"]]
-    is_protein = content["technique"] == Technique.PROTEIN
+    technique = content["technique"]
+    is_protein = technique == Technique.PROTEIN
     need(
         "target", bool(content["target"] or content["targets"]), _("Name what is detected: event or element.")
     )
     need("targets", bool(content["targets"]), _("List the targets, one each."))
     if content["specificity"] != Specificity.SCREENING:
         need("taxon", content["taxon"] is not None, _("Name the taxon."))
-    if not is_protein:
-        need("oligos", {"forward", "reverse"} <= set(roles), _("Give a forward and a reverse primer."))
-        if content["technique"] in (Technique.QPCR, Technique.DPCR) and _uses_probe(content):
-            need("oligos.probe", "probe" in roles, _("Give the probe, or name a chemistry without one."))
-        for place, oligo in enumerate(content["oligos"]):
-            path = f"oligos.{place}"
-            need(f"{path}.name", bool(oligo["name"]), _("Name each primer and probe."))
-            need(
-                f"{path}.final_concentration_nanomolar",
-                oligo["final_concentration_nanomolar"] is not None,
-                _("Give the final concentration in nmol/L."),
-            )
-            if oligo["role"] == "probe":
-                need(f"{path}.label5", bool(oligo["label5"]), _("Name the fluorophore."))
-                need(f"{path}.label3", bool(oligo["label3"]), _("Name the quencher."))
-        need("amplicon_bp", content["amplicon_bp"] is not None, _("Give the length of the amplicon."))
-        need(
-            "amplicon",
-            bool(content["amplicon"] or content["amplicon_accession"]),
-            _("Give the sequence of the amplicon or an accession number."),
-        )
+    if is_protein:
+        need("assay_format", content["assay_format"] is not None, _("Say in which format the test is done."))
+        need("analyte", bool(content["analyte"]), _("Name the protein that is detected."))
+    else:
+        _need_oligos(content, need)
         need("thermal_profile", bool(content["thermal_profile"]), _("Describe the temperature programme."))
+    if technique in (Technique.ISOTHERMAL, Technique.SEQUENCING):
+        need("assay_format", content["assay_format"] is not None, _("Say in which format the test is done."))
     need("reagents", bool(content["reagents"]), _("List the reagents."))
     need("reaction_microlitre", content["reaction_microlitre"] is not None, _("Give the reaction volume."))
     if not is_protein:
@@ -552,19 +800,68 @@ def submission_gaps(content: Content, file_roles: Iterable[str]) -> Errors:
         )
     need(
         "calibrant",
-        bool(content["calibrant"]),
+        bool(content["calibrant"] or content["reference_materials"]),
         _("Name the calibrant or reference material and its supplier."),
     )
     need("matrices", bool(content["matrices"]), _("Name the matrices that the method was tried on."))
     figures = content["validation"]
     need(
         "validation",
-        any(value is not None for key, value in figures.items() if key != "inferred"),
+        bool(content["studies"])
+        or any(value is not None for key, value in figures.items() if key != "inferred"),
         _("Give validation figures, as far as they were determined."),
     )
     need("licence", bool(content["licence"]), _("Say under which licence the method may be used."))
+    need("rights", bool(content["rights"]), _("Say which rights have to be heeded."))
     need("files", "sop" in set(file_roles), _("Add the SOP as a file."))
     return gaps
+
+
+def _need_oligos(content: Content, need: Callable[[str, bool, Text], None]) -> None:
+    """Ask each oligo set for its primers, probe and amplicon.
+
+    Isothermal reactions have primers of other kinds, and a whole genome is sequenced without any.
+    """
+    technique = content["technique"]
+    if content["assay_format"] == AssayFormat.WHOLE_GENOME:
+        return
+    places = {"": ""} | {each["name"]: f"oligo_sets.{n}." for n, each in enumerate(content["oligo_sets"])}
+    records = {"": content} | {each["name"]: each for each in content["oligo_sets"]}
+    used = {oligo["set"] for oligo in content["oligos"]}
+    for name, path in places.items():
+        if not name and content["oligo_sets"] and name not in used:
+            continue  # all oligos stand in named sets
+        roles = [oligo["role"] for oligo in content["oligos"] if oligo["set"] == name]
+        if technique == Technique.ISOTHERMAL:
+            need(f"{path}oligos", len(roles) >= 2, _("Give the primers."))
+        else:
+            need(
+                f"{path}oligos",
+                {"forward", "reverse"} <= set(roles),
+                _("Give a forward and a reverse primer."),
+            )
+        if technique in (Technique.QPCR, Technique.DPCR) and _uses_probe(content):
+            need(
+                f"{path}oligos.probe", "probe" in roles, _("Give the probe, or name a chemistry without one.")
+            )
+        record = records[name]
+        need(f"{path}amplicon_bp", record["amplicon_bp"] is not None, _("Give the length of the amplicon."))
+        need(
+            f"{path}amplicon",
+            bool(record["amplicon"] or record["amplicon_accession"]),
+            _("Give the sequence of the amplicon or an accession number."),
+        )
+    for place, oligo in enumerate(content["oligos"]):
+        path = f"oligos.{place}"
+        need(f"{path}.name", bool(oligo["name"]), _("Name each primer and probe."))
+        need(
+            f"{path}.final_concentration_nanomolar",
+            oligo["final_concentration_nanomolar"] is not None,
+            _("Give the final concentration in nmol/L."),
+        )
+        if oligo["role"] == "probe":
+            need(f"{path}.label5", bool(oligo["label5"]), _("Name the fluorophore."))
+            need(f"{path}.label3", bool(oligo["label3"]), _("Name the quencher."))
 
 
 def _uses_probe(content: Content) -> bool:
@@ -654,10 +951,21 @@ def _renamed_each(records: Any, names: Mapping[str, str]) -> Any:
 # CSV ------------------------------------------------------------------------------------------
 
 LINE_FIELDS = frozenset(
-    {"targets", "matrices", "lmo_unique_identifiers", "same_oligos_as", "notes", "verification.seen_in"}
+    {"targets", "matrices", "rights", "lmo_unique_identifiers", "same_oligos_as", "notes"}
+    | {"verification.seen_in"}
 )
 """Fields with several entries: one a line of the cell."""
-OLIGO_COLUMNS = ("name", "sequence", "label5", "label3", "final_concentration_nanomolar", "modifications")
+JSON_COLUMNS = ("oligo_sets", "reference_materials", "studies")
+"""Lists of records: one JSON text a cell."""
+OLIGO_COLUMNS = (
+    "set",
+    "name",
+    "sequence",
+    "label5",
+    "label3",
+    "final_concentration_nanomolar",
+    "modifications",
+)
 OLIGO_COLUMN = re.compile(rf"(forward|reverse|probe|other)([0-9]{{0,2}})_({'|'.join(OLIGO_COLUMNS)})")
 SOURCE_COLUMNS = {"source_titles": "title", "source_urls": "url", "source_years": "year"}
 NEEDED_COLUMNS = ("title", "specificity", "technique")
@@ -670,7 +978,9 @@ def _group_column(group: str, key: str) -> str:
 GROUP_COLUMNS: Final = {
     _group_column(group, key): (group, key) for group, shape in GROUPS.items() for key in shape
 }
-HUB_COLUMNS = ("version", "state", "laboratory", "published_at", "content_hash", "files")
+HUB_COLUMNS = (
+    "version", "state", "laboratory", "published_at", "content_hash", "criteria_version", "files"
+)  # fmt: skip
 """Facts that the hub gives: written for the reader, not read."""
 
 
@@ -687,6 +997,8 @@ def to_csv(records: Sequence[Mapping[str, Any]]) -> bytes:
             columns += [_group_column(name, key) for key in GROUPS[name]]
         elif name == "oligos":
             columns += sorted(extra, key=_oligo_order)
+        elif name in JSON_COLUMNS:
+            columns.append(name)
         else:
             columns += SOURCE_COLUMNS
     return write_csv([*columns, *HUB_COLUMNS], rows)
@@ -753,6 +1065,8 @@ def _csv_row(record: Mapping[str, Any]) -> dict[str, str]:
         )
     for column, key in SOURCE_COLUMNS.items():
         row[column] = "\n".join(flat_cell(source[key]) for source in record["sources"])
+    for name in JSON_COLUMNS:
+        row[name] = json.dumps(record[name], ensure_ascii=False) if record[name] else ""
     facts = record.get(HUB_FACTS) or {}
     row.update({name: flat_cell(facts.get(name)) for name in HUB_COLUMNS if name != "files"})
     row["files"] = "\n".join(f"{file['sha256']} {file['name']}" for file in facts.get("files", ()))
@@ -781,6 +1095,12 @@ def _from_csv(row: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], E
                 oligo["modifications"], f"{prefix}_modifications", errors
             )
         record["oligos"].append(oligo)
+    for name in JSON_COLUMNS:
+        if row.get(name, "").strip():
+            try:
+                record[name] = strict_json.loads(row[name])
+            except ValueError as error:
+                errors[name] = [_("This cell is not valid JSON: %(reason)s.", reason=str(error))]
     record["sources"] = _sources_of_cells(row, errors)
     for name, key in SOURCE_COLUMNS.items():
         columns.update({f"sources.{place}.{key}": name for place in range(len(record["sources"]))})
@@ -843,7 +1163,7 @@ def _rows_of_csv(content: bytes, name: str) -> list[Checked]:
         raise Invalid(_("%(file)s holds no record.", file=name), field="file")
     if len(rows) > MOST_RECORDS:
         raise Invalid(_("At most %(number)s records in one file.", number=MOST_RECORDS), field="file")
-    known = {*SCALARS, *GROUP_COLUMNS, *SOURCE_COLUMNS, *HUB_COLUMNS}
+    known = {*SCALARS, *GROUP_COLUMNS, *JSON_COLUMNS, *SOURCE_COLUMNS, *HUB_COLUMNS}
     unknown = [column for column in rows[0] if column not in known and not OLIGO_COLUMN.fullmatch(column)]
     if unknown:
         raise Invalid(

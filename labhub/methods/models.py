@@ -109,6 +109,71 @@ TECHNIQUE_NAMES: dict[Technique, str] = {
 }
 
 
+class AssayFormat(StrEnum):
+    """How the technique is carried out, where the technique alone does not say it."""
+
+    ELISA = "elisa"
+    LATERAL_FLOW = "lateral-flow"
+    WESTERN_BLOT = "western-blot"
+    LAMP = "lamp"
+    RPA = "rpa"
+    NASBA = "nasba"
+    SANGER = "sanger"
+    AMPLICON_SEQUENCING = "amplicon-sequencing"
+    TARGETED_ENRICHMENT = "targeted-enrichment"
+    WHOLE_GENOME = "whole-genome"
+    OTHER = "other"
+
+
+ASSAY_FORMAT_NAMES: dict[AssayFormat, str] = {
+    AssayFormat.ELISA: N_("ELISA"),
+    AssayFormat.LATERAL_FLOW: N_("lateral-flow strip"),
+    AssayFormat.WESTERN_BLOT: N_("western blot"),
+    AssayFormat.LAMP: N_("LAMP"),
+    AssayFormat.RPA: N_("RPA"),
+    AssayFormat.NASBA: N_("NASBA"),
+    AssayFormat.SANGER: N_("Sanger sequencing"),
+    AssayFormat.AMPLICON_SEQUENCING: N_("amplicon sequencing"),
+    AssayFormat.TARGETED_ENRICHMENT: N_("sequencing after targeted enrichment"),
+    AssayFormat.WHOLE_GENOME: N_("whole-genome sequencing"),
+    AssayFormat.OTHER: N_("another format"),
+}
+
+
+class Right(StrEnum):
+    """Under which conditions a method may be used; several may hold."""
+
+    OPEN = "open"
+    FREE_FOR_REGULATORS = "free-for-regulators"
+    MATERIAL_TRANSFER_NEEDED = "material-transfer-needed"
+    PERMISSION_NEEDED = "permission-needed"
+    PATENT_NOTE = "patent-note"
+
+
+RIGHT_NAMES: dict[Right, str] = {
+    Right.OPEN: N_("free to use for everybody"),
+    Right.FREE_FOR_REGULATORS: N_("free for regulators"),
+    Right.MATERIAL_TRANSFER_NEEDED: N_("material transfer agreement needed"),
+    Right.PERMISSION_NEEDED: N_("permission of the owner needed"),
+    Right.PATENT_NOTE: N_("patent note"),
+}
+
+
+class StudyKind(StrEnum):
+    """How a validation study was organised."""
+
+    COLLABORATIVE_TRIAL = "collaborative-trial"
+    SINGLE_LABORATORY = "single-laboratory"
+    IN_HOUSE_VERIFICATION = "in-house-verification"
+
+
+STUDY_KIND_NAMES: dict[StudyKind, str] = {
+    StudyKind.COLLABORATIVE_TRIAL: N_("collaborative trial"),
+    StudyKind.SINGLE_LABORATORY: N_("single-laboratory validation"),
+    StudyKind.IN_HOUSE_VERIFICATION: N_("in-house verification"),
+}
+
+
 class OligoRole(StrEnum):
     """What an oligonucleotide does in the reaction."""
 
@@ -139,13 +204,34 @@ class FileRole(StrEnum):
 
     SOP = "sop"
     VALIDATION_REPORT = "validation-report"
+    PLATE_TEMPLATE = "plate-template"
+    RAW_DATA = "raw-data"
     OTHER = "other"
 
 
 FILE_ROLE_NAMES: dict[FileRole, str] = {
     FileRole.SOP: N_("standard operating procedure"),
     FileRole.VALIDATION_REPORT: N_("validation report"),
+    FileRole.PLATE_TEMPLATE: N_("plate template"),
+    FileRole.RAW_DATA: N_("raw data"),
     FileRole.OTHER: N_("other file"),
+}
+
+
+class FileVisibility(StrEnum):
+    """Who may see a file of a published version."""
+
+    PUBLIC = "public"
+    NETWORK = "network"
+    """Everybody with an account."""
+    LABORATORY = "laboratory"
+    """The owning laboratory, and reviewers while the version waits for review."""
+
+
+FILE_VISIBILITY_NAMES: dict[FileVisibility, str] = {
+    FileVisibility.PUBLIC: N_("everybody"),
+    FileVisibility.NETWORK: N_("people with an account"),
+    FileVisibility.LABORATORY: N_("the laboratory, and reviewers during the review"),
 }
 
 
@@ -239,6 +325,9 @@ class MethodVersion(Model):
     specificity: Mapped[Specificity] = mapped_column(text_enum(Specificity))
     technique: Mapped[Technique] = mapped_column(text_enum(Technique))
     chemistry: Mapped[str | None] = mapped_column(String(100))
+    assay_format: Mapped[AssayFormat | None] = mapped_column(text_enum(AssayFormat))
+    multiplex: Mapped[bool | None]
+    """Several targets in one reaction."""
     quantitative: Mapped[bool]
     target: Mapped[str] = mapped_column(String(300), default="")
     taxon_scientific: Mapped[str | None] = mapped_column(String(200))
@@ -247,6 +336,10 @@ class MethodVersion(Model):
     amplicon: Mapped[str | None] = mapped_column(Text)
     """Plus strand from forward to reverse primer; N stands for bases that the source does not print."""
     amplicon_accession: Mapped[str | None] = mapped_column(String(100))
+    analyte: Mapped[str | None] = mapped_column(String(300))
+    """Protein tests: the protein that is detected."""
+    antibodies: Mapped[str | None] = mapped_column(Text)
+    instrument: Mapped[str | None] = mapped_column(String(300))
     reference_gene: Mapped[str | None] = mapped_column(String(200))
     reference_gene_verified: Mapped[bool | None]
     reference_gene_source: Mapped[str | None] = mapped_column(String(500))
@@ -261,6 +354,9 @@ class MethodVersion(Model):
     reagents: Mapped[str | None] = mapped_column(Text)
     matrices: Mapped[list[str]] = mapped_column(JSON, default=list)
     licence: Mapped[str | None] = mapped_column(String(200))
+    rights: Mapped[list[str] | None] = mapped_column(JSON, default=list)
+    """Values of ``Right``, in the order of its members."""
+    rights_note: Mapped[str | None] = mapped_column(Text)
     standardisation: Mapped[str | None] = mapped_column(String(200))
     target_copies_per_haploid_genome: Mapped[int | None]
     same_oligos_as: Mapped[list[str]] = mapped_column(JSON, default=list)
@@ -291,6 +387,8 @@ class MethodVersion(Model):
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     content_hash: Mapped[str] = mapped_column(String(64), default="")
     """SHA-256 of the content at publication."""
+    criteria_version: Mapped[str | None] = mapped_column(String(40))
+    """The minimum performance criteria by which the version was judged at publication."""
     superseded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     withdrawn_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -312,6 +410,15 @@ class MethodVersion(Model):
     )
     validation: Mapped["MethodValidation | None"] = relationship(
         cascade="all, delete-orphan", back_populates="version"
+    )
+    oligo_sets: Mapped[list["OligoSet"]] = relationship(
+        order_by="OligoSet.position", cascade="all, delete-orphan", back_populates="version"
+    )
+    reference_materials: Mapped[list["ReferenceMaterial"]] = relationship(
+        order_by="ReferenceMaterial.position", cascade="all, delete-orphan", back_populates="version"
+    )
+    studies: Mapped[list["ValidationStudy"]] = relationship(
+        order_by="ValidationStudy.position", cascade="all, delete-orphan", back_populates="version"
     )
     submitted_by: Mapped[User | None] = relationship(foreign_keys=[submitted_by_id])
     reviewer: Mapped[User | None] = relationship(foreign_keys=[reviewer_id])
@@ -352,8 +459,165 @@ class Oligo(Model):
     final_concentration_nanomolar: Mapped[float | None]
     modifications: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     """Inside the oligo: ``{"after_base": 9, "name": "iZEN"}``."""
+    set_name: Mapped[str] = mapped_column(String(60), default="", server_default=text("''"))
+    """The oligo set that it belongs to; empty: the method's first or only one."""
 
     version: Mapped[MethodVersion] = relationship(back_populates="oligos")
+
+
+class OligoSet(Model):
+    """A further set of oligos of a version: a reaction of its own, or one of a multiplex."""
+
+    __tablename__ = "method_oligo_set"
+    __table_args__ = (
+        UniqueConstraint("version_id", "position"),
+        UniqueConstraint("version_id", "name"),
+        CheckConstraint("name <> ''", name="named"),
+        CheckConstraint("amplicon_bp > 0", name="amplicon_positive"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("method_version.id"))
+    position: Mapped[int]
+    name: Mapped[str] = mapped_column(String(60))
+    target: Mapped[str | None] = mapped_column(String(300))
+    amplicon_bp: Mapped[int | None]
+    amplicon: Mapped[str | None] = mapped_column(Text)
+    amplicon_accession: Mapped[str | None] = mapped_column(String(100))
+
+    version: Mapped[MethodVersion] = relationship(back_populates="oligo_sets")
+
+
+class ReferenceMaterial(Model):
+    """A certified or other reference material that the method is calibrated or checked with."""
+
+    __tablename__ = "method_reference_material"
+    __table_args__ = (
+        UniqueConstraint("version_id", "position"),
+        CheckConstraint("name IS NOT NULL OR code IS NOT NULL", name="named"),
+        CheckConstraint("certified_value >= 0", name="value_not_negative"),
+        CheckConstraint("expanded_uncertainty >= 0", name="uncertainty_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("method_version.id"))
+    position: Mapped[int]
+    name: Mapped[str | None] = mapped_column(String(300))
+    code: Mapped[str | None] = mapped_column(String(100), index=True)
+    producer: Mapped[str | None] = mapped_column(String(200))
+    matrix: Mapped[str | None] = mapped_column(String(200))
+    certified_value: Mapped[float | None]
+    certified_unit: Mapped[str | None] = mapped_column(String(60))
+    """Unit of value and uncertainty, for instance % m/m or copies/copies."""
+    expanded_uncertainty: Mapped[float | None]
+    """U with k = 2, in the unit of the value."""
+    note: Mapped[str | None] = mapped_column(Text)
+
+    version: Mapped[MethodVersion] = relationship(back_populates="reference_materials")
+
+
+class ValidationStudy(Model):
+    """One validation study of a version with its figures; null means not reported."""
+
+    __tablename__ = "method_study"
+    __table_args__ = (
+        UniqueConstraint("version_id", "position"),
+        CheckConstraint("laboratories >= 1", name="laboratories_positive"),
+        CheckConstraint("replicates >= 1", name="replicates_positive"),
+        CheckConstraint("year BETWEEN 1980 AND 2200", name="year_plausible"),
+        CheckConstraint("slope < 0", name="slope_negative"),
+        CheckConstraint("r2 BETWEEN 0 AND 1", name="r2_fraction"),
+        CheckConstraint("pcr_efficiency_percent > 0", name="efficiency_positive"),
+        CheckConstraint("specificity_amplified <= specificity_tested", name="amplified_among_tested"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("method_version.id"))
+    position: Mapped[int]
+    kind: Mapped[StudyKind] = mapped_column(text_enum(StudyKind), index=True)
+    title: Mapped[str | None] = mapped_column(String(300))
+    body: Mapped[str | None] = mapped_column(String(300))
+    """Who organised it."""
+    laboratory: Mapped[str | None] = mapped_column(String(300))
+    """Single-laboratory studies: where it was done."""
+    year: Mapped[int | None]
+    standard: Mapped[str | None] = mapped_column(String(300))
+    """The standard or protocol that was followed."""
+    matrix: Mapped[str | None] = mapped_column(String(300))
+    instrument: Mapped[str | None] = mapped_column(String(300))
+    laboratories: Mapped[int | None]
+    replicates: Mapped[int | None]
+    """Per level and laboratory."""
+    unit: Mapped[str | None] = mapped_column(String(60))
+    """Unit of the levels, for instance % m/m, % cp/cp or copies."""
+    slope: Mapped[float | None]
+    r2: Mapped[float | None]
+    pcr_efficiency_percent: Mapped[float | None]
+    lod_copies: Mapped[float | None]
+    lod_copies_low: Mapped[float | None]
+    lod_copies_high: Mapped[float | None]
+    """Ends of the 95 % confidence interval of the limit of detection, copies per reaction."""
+    lod_percent: Mapped[float | None]
+    loq_copies: Mapped[float | None]
+    loq_percent: Mapped[float | None]
+    dynamic_low: Mapped[float | None]
+    dynamic_high: Mapped[float | None]
+    """Ends of the dynamic range, in the unit of the levels."""
+    specificity_tested: Mapped[int | None]
+    """Non-targets that were tried."""
+    specificity_amplified: Mapped[int | None]
+    """Those of them that gave a signal."""
+    note: Mapped[str | None] = mapped_column(Text)
+    source: Mapped[str | None] = mapped_column(Text)
+    data: Mapped[list[list[Any]]] = mapped_column(JSON, default=list)
+    """Raw results: ``[laboratory, level, replicate, value]``; empty where figures were given by hand."""
+
+    version: Mapped[MethodVersion] = relationship(back_populates="studies")
+    levels: Mapped[list["StudyLevel"]] = relationship(
+        order_by="StudyLevel.position", cascade="all, delete-orphan", back_populates="study"
+    )
+
+
+class StudyLevel(Model):
+    """The figures of one level (amount) of a study; null means not reported."""
+
+    __tablename__ = "method_study_level"
+    __table_args__ = (
+        UniqueConstraint("study_id", "position"),
+        CheckConstraint("assigned >= 0", name="assigned_not_negative"),
+        CheckConstraint("laboratories >= 1", name="laboratories_positive"),
+        CheckConstraint("s_r >= 0", name="s_r_not_negative"),
+        CheckConstraint("s_reproducibility >= 0", name="s_reproducibility_not_negative"),
+        CheckConstraint("positive <= tested", name="positive_among_tested"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("method_study.id"))
+    version_id: Mapped[int] = mapped_column(ForeignKey("method_version.id"), index=True)
+    position: Mapped[int]
+    label: Mapped[str] = mapped_column(String(100), default="")
+    assigned: Mapped[float | None]
+    """The true or assigned value."""
+    laboratories: Mapped[int | None]
+    laboratories_excluded: Mapped[int | None]
+    replicates: Mapped[int | None]
+    results: Mapped[int | None]
+    mean: Mapped[float | None]
+    bias_percent: Mapped[float | None]
+    s_r: Mapped[float | None]
+    """Repeatability standard deviation, in the unit of the study."""
+    s_reproducibility: Mapped[float | None]
+    """Reproducibility standard deviation s_R, in the unit of the study."""
+    repeatability_percent: Mapped[float | None]
+    """RSDr."""
+    reproducibility_percent: Mapped[float | None]
+    """RSDR."""
+    tested: Mapped[int | None]
+    positive: Mapped[int | None]
+    """Results tested, and those that were positive."""
+
+    study: Mapped[ValidationStudy] = relationship(back_populates="levels")
+    version: Mapped[MethodVersion] = relationship()
 
 
 class MethodTarget(Model):
@@ -458,6 +722,12 @@ class MethodFile(Model):
     """What the one reader of ``labhub/file_kinds.py`` found it to be."""
     media_type: Mapped[str] = mapped_column(String(100))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
+    visibility: Mapped[FileVisibility] = mapped_column(
+        text_enum(FileVisibility), default=FileVisibility.PUBLIC, server_default="public"
+    )
+    licence: Mapped[str | None] = mapped_column(String(200))
+    language: Mapped[str | None] = mapped_column(String(35))
+    """BCP 47 tag of the file's language."""
     uploaded_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"))
     uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

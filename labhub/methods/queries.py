@@ -1,7 +1,7 @@
 """Everything that reads methods; ``visible_methods`` and ``visible_versions`` are the only reading rules."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -26,6 +26,7 @@ from labhub.methods.models import (
     PUBLIC_STATES,
     REVIEW_STATES,
     DetectionMethod,
+    FileVisibility,
     MethodFile,
     MethodOrigin,
     MethodState,
@@ -35,6 +36,7 @@ from labhub.methods.models import (
     Specificity,
     TargetKind,
     Technique,
+    ValidationStudy,
 )
 from labhub.names import name_key
 from labhub.sequences.oligos import reverse_complement
@@ -104,6 +106,9 @@ def whole_version() -> tuple[Any, ...]:
         selectinload(MethodVersion.sources),
         selectinload(MethodVersion.files),
         selectinload(MethodVersion.validation),
+        selectinload(MethodVersion.oligo_sets),
+        selectinload(MethodVersion.reference_materials),
+        selectinload(MethodVersion.studies).selectinload(ValidationStudy.levels),
     )
 
 
@@ -164,9 +169,28 @@ def find_file(actor: Actor | None, code: str, file_id: int) -> MethodFile:
     """Return a file of a version that the actor may see."""
     for version in versions_of(actor, code):
         for file in version.files:
-            if file.id == file_id:
+            if file.id == file_id and may_see_file(actor, file):
                 return file
     raise NotFound(_("There is no file %(number)s of method %(code)s.", number=file_id, code=code[:60]))
+
+
+def reference_link(actor: Actor | None, text: str | None) -> DetectionMethod | None:
+    """Return the method that a text names by its code, or by its code at the source; none when unclear."""
+    if not text or len(text) > 120:
+        return None
+    key = text.casefold()
+    found = db.session.scalars(
+        visible_methods(actor)
+        .where(
+            or_(
+                DetectionMethod.code_key == key,
+                DetectionMethod.hub_key == key,
+                DetectionMethod.source_code == text,
+            )
+        )
+        .limit(2)
+    ).all()
+    return found[0] if len(found) == 1 else None
 
 
 def published_code_exists(code: str, *, but: int | None = None) -> bool:
@@ -381,8 +405,9 @@ def names_of_targets() -> tuple[set[str | None], set[str | None]]:
 # A version as data ---------------------------------------------------------------------------
 
 SAME_NAME = (
-    "title", "target", "chemistry", "quantitative", "amplicon_bp", "amplicon", "amplicon_accession",
-    "reference_method", "calibrant", "thermal_profile", "reagents", "licence", "standardisation",
+    "title", "target", "chemistry", "multiplex", "quantitative", "amplicon_bp", "amplicon",
+    "amplicon_accession", "analyte", "antibodies", "instrument", "reference_method", "calibrant",
+    "thermal_profile", "reagents", "licence", "rights_note", "standardisation",
     "target_copies_per_haploid_genome", "verified",
 )  # fmt: skip
 """Keys of the content that are columns of a version as they are."""
@@ -390,6 +415,12 @@ VALIDATION_COLUMNS = {
     key: {"rsdr_percent": "repeatability_percent", "rsdR_percent": "reproducibility_percent"}.get(key, key)
     for key in exchange.GROUPS["validation"]
 }
+LEVEL_COLUMNS = {
+    "s_R": "s_reproducibility",
+    "rsdr_percent": "repeatability_percent",
+    "rsdR_percent": "reproducibility_percent",
+}
+"""Figures of a level whose columns have another name: PostgreSQL folds case."""
 
 HUB_MARKS = (("reference_gene", "verified"), ("validation", "inferred"))
 """Marks of the hub's own checks inside groups of the content; only compiled records keep them."""
@@ -405,10 +436,11 @@ def content_of(version: MethodVersion) -> Content:
     content["origin"] = method.origin.value
     content["specificity"] = version.specificity.value
     content["technique"] = version.technique.value
+    content["assay_format"] = version.assay_format.value if version.assay_format else None
     content["reaction_microlitre"] = plain_number(version.reaction_microlitre)
     content["template_nanogram"] = plain_number(version.template_nanogram)
-    for name in ("matrices", "same_oligos_as", "notes"):
-        content[name] = list(getattr(version, name))
+    for name in ("matrices", "rights", "same_oligos_as", "notes"):
+        content[name] = list(getattr(version, name) or ())
     taxon = {"scientific": version.taxon_scientific, "common": version.taxon_common}
     content["taxon"] = taxon if any(taxon.values()) else None
     content["reference_gene"] = (
@@ -432,6 +464,7 @@ def content_of(version: MethodVersion) -> Content:
     }
     content["oligos"] = [
         {
+            "set": oligo.set_name,
             "role": oligo.role.value,
             "name": oligo.name,
             "sequence": oligo.sequence,
@@ -444,9 +477,12 @@ def content_of(version: MethodVersion) -> Content:
     ]
     for name, kind in (("targets", TargetKind.TARGET), ("lmo_unique_identifiers", TargetKind.LMO)):
         content[name] = [target.text for target in version.targets if target.kind is kind]
-    content["sources"] = [
-        {"title": source.title, "url": source.url, "year": source.year} for source in version.sources
+    content["oligo_sets"] = [_record_of(each, exchange.OLIGO_SET) for each in version.oligo_sets]
+    content["reference_materials"] = [
+        _record_of(each, exchange.MATERIAL) for each in version.reference_materials
     ]
+    content["studies"] = [_study_of(each) for each in version.studies]
+    content["sources"] = [_record_of(each, exchange.SOURCE) for each in version.sources]
     return {name: content[name] for name in CONTENT}
 
 
@@ -454,24 +490,58 @@ def _figure(value: Any) -> Any:
     return plain_number(value) if isinstance(value, float) else value
 
 
-def files_of(version: MethodVersion) -> list[dict[str, Any]]:
-    """Return the files of a version as data."""
-    return [
-        {
-            "id": file.id,
-            "name": file.name,
-            "role": file.role.value,
-            "kind": file.kind,
-            "media_type": file.media_type,
-            "size_bytes": file.size_bytes,
-            "sha256": file.sha256,
-        }
-        for file in version.files
-    ]
+def _record_of(row: Any, shape: Iterable[str]) -> dict[str, Any]:
+    return {key: _figure(getattr(row, key)) for key in shape}
 
 
-def facts_of(version: MethodVersion) -> dict[str, Any]:
-    """Return what the hub says of a version: state, number, owner, files; nothing about persons."""
+def _study_of(study: ValidationStudy) -> dict[str, Any]:
+    return {
+        **{key: _figure(getattr(study, key)) for key in exchange.STUDY},
+        "kind": study.kind.value,
+        "levels": [
+            {key: _figure(getattr(level, LEVEL_COLUMNS.get(key, key))) for key in exchange.LEVEL}
+            for level in study.levels
+        ],
+        "data": [[*row[:3], _figure(row[3])] for row in study.data],
+    }
+
+
+def may_see_file(actor: Actor | None, file: MethodFile) -> bool:
+    """Say whether a person who sees the version may see this file of it."""
+    if file.visibility is FileVisibility.PUBLIC:
+        return True
+    if actor is None:
+        return False
+    if actor.operator or file.version.laboratory_id in actor.laboratory_ids:
+        return True
+    if file.visibility is FileVisibility.NETWORK and actor.user_id is not None:
+        return True
+    reviews = actor.has(Role.REVIEWER) or actor.has(Role.SECRETARIAT)
+    return reviews and file.version.state in REVIEW_STATES
+
+
+def files_of(version: MethodVersion, actor: Actor | None) -> list[dict[str, Any]]:
+    """Return the files of a version that the actor may see, as data."""
+    return [_file_facts(file) for file in version.files if may_see_file(actor, file)]
+
+
+def _file_facts(file: MethodFile) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "name": file.name,
+        "role": file.role.value,
+        "kind": file.kind,
+        "media_type": file.media_type,
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "visibility": file.visibility.value,
+        "licence": file.licence,
+        "language": file.language,
+    }
+
+
+def facts_of(version: MethodVersion, actor: Actor | None) -> dict[str, Any]:
+    """Return what the hub says of a version: state, number, owner, files seen; nothing about persons."""
     laboratory = version.method.laboratory
     return {
         "code": version.method.code,
@@ -484,15 +554,38 @@ def facts_of(version: MethodVersion) -> dict[str, Any]:
         "withdrawal_reason": version.withdrawal_reason or None,
         "change_note": version.change_note or None,
         "content_hash": version.content_hash or None,
-        "files": files_of(version),
+        "criteria_version": version.criteria_version,
+        "files": files_of(version, actor),
     }
 
 
 def seal_of(version: MethodVersion) -> str:
-    """Return the SHA-256 of everything that a version says: content, files, number and code."""
-    files = [{key: value for key, value in file.items() if key != "id"} for file in files_of(version)]
-    sealed = {"content": content_of(version), "files": files, "number": version.number}
+    """Return the SHA-256 of everything that a version says: content, files, number and code.
+
+    What came into the record later is left out where it is empty, so that earlier seals still hold.
+    """
+    content = content_of(version)
+    sealed_content = {
+        key: value for key, value in content.items() if key not in exchange.LATER or value not in (None, [])
+    }
+    sealed_content["oligos"] = [
+        {key: value for key, value in oligo.items() if key != "set" or value} for oligo in content["oligos"]
+    ]
+    sealed = {
+        "content": sealed_content,
+        "files": [_sealed_file(_file_facts(file)) for file in version.files],
+        "number": version.number,
+    }
     return sha256(audit.canonical(sealed).encode()).hexdigest()
+
+
+def _sealed_file(facts: dict[str, Any]) -> dict[str, Any]:
+    empty = {"visibility": FileVisibility.PUBLIC.value, "licence": None, "language": None}
+    return {
+        key: value
+        for key, value in facts.items()
+        if key != "id" and not (key in empty and empty[key] == value)
+    }
 
 
 def is_intact(version: MethodVersion) -> bool:
@@ -506,9 +599,9 @@ def altered_versions() -> list[MethodVersion]:
     return [version for version in versions if not is_intact(version)]
 
 
-def exported(version: MethodVersion) -> dict[str, Any]:
+def exported(version: MethodVersion, actor: Actor | None) -> dict[str, Any]:
     """Return a version as it is exported: content, and the hub's facts under one key."""
-    facts = facts_of(version)
+    facts = facts_of(version, actor)
     for name in ("published_at", "superseded_at", "withdrawn_at"):
         facts[name] = facts[name].isoformat() if facts[name] else None
     return {**content_of(version), exchange.HUB_FACTS: facts}
@@ -531,7 +624,7 @@ def export_methods(actor: Actor | None, format_: str, *, published: bool = False
         query = query.where(MethodVersion.state == MethodState.PUBLISHED)
     for version in db.session.scalars(query.order_by(DetectionMethod.code_key, MethodVersion.number)):
         newest[version.method_id] = version
-    return write([exported(version) for version in newest.values()], format_)
+    return write([exported(version, actor) for version in newest.values()], format_)
 
 
 @dataclass(frozen=True)
@@ -546,8 +639,8 @@ class Download:
     """Name, media type, time of change, and whether it counts as a download: drafts do not."""
 
 
-def version_as_file(version: MethodVersion, format_: str) -> Download:
-    """Return a version in one of ``FORMATS``."""
+def version_as_file(version: MethodVersion, format_: str, actor: Actor | None) -> Download:
+    """Return a version in one of ``FORMATS``, with the files that the actor may see."""
     if format_ not in FORMATS:
         raise Refusal(
             _(
@@ -561,7 +654,7 @@ def version_as_file(version: MethodVersion, format_: str) -> Download:
     if format_ == "fasta":
         content = exchange.to_fasta(code, content_of(version)["oligos"])
     else:
-        content = write(exported(version), format_)
+        content = write(exported(version, actor), format_)
     name = f"{code}-v{version.number}.{format_}"
     return _download(version, format_, content, name, FORMATS[format_], version.published_at)
 

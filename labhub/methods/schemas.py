@@ -5,11 +5,15 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from labhub.methods.models import (
+    AssayFormat,
     FileRole,
+    FileVisibility,
     MethodOrigin,
     MethodState,
     OligoRole,
+    Right,
     Specificity,
+    StudyKind,
     Technique,
 )
 from labhub.web.api import ListArguments
@@ -44,6 +48,12 @@ class ModificationSchema(Schema):
 class OligoSchema(Schema):
     """A primer or probe, 5' to 3'."""
 
+    set = fields.String(
+        load_default="",
+        allow_none=True,
+        validate=validate.Length(max=60),
+        metadata={"description": "Name of the oligo set; empty for the method's first or only one."},
+    )
     role = fields.String(required=True, validate=validate.OneOf([role.value for role in OligoRole]))
     name = text(100)
     sequence = fields.String(required=True, validate=validate.Length(max=1000))
@@ -104,6 +114,86 @@ class VerificationSchema(Schema):
     n_places = fields.Integer(allow_none=True, strict=True)
 
 
+class OligoSetSchema(Schema):
+    """A further set of oligos with its amplicon."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=60))
+    target = text(300)
+    amplicon_bp = fields.Integer(allow_none=True, strict=True)
+    amplicon = text(100_000)
+    amplicon_accession = text(100)
+
+
+class ReferenceMaterialSchema(Schema):
+    """A reference material with its certified value."""
+
+    name = text(300)
+    code = text(100)
+    producer = text(200)
+    matrix = text(200)
+    certified_value = fields.Float(allow_none=True)
+    certified_unit = text(60)
+    expanded_uncertainty = fields.Float(
+        allow_none=True, metadata={"description": "U with k = 2, in the unit of the value"}
+    )
+    note = text(10_240)
+
+
+class StudyLevelSchema(Schema):
+    """The figures of one level; null means not reported."""
+
+    label = text(100)
+    assigned = fields.Float(allow_none=True, metadata={"description": "in the unit of the study"})
+    laboratories = fields.Integer(allow_none=True, strict=True)
+    laboratories_excluded = fields.Integer(allow_none=True, strict=True)
+    replicates = fields.Integer(allow_none=True, strict=True)
+    results = fields.Integer(allow_none=True, strict=True)
+    mean = fields.Float(allow_none=True)
+    bias_percent = fields.Float(allow_none=True)
+    s_r = fields.Float(allow_none=True)
+    s_R = fields.Float(allow_none=True)
+    rsdr_percent = fields.Float(allow_none=True)
+    rsdR_percent = fields.Float(allow_none=True)
+    tested = fields.Integer(allow_none=True, strict=True)
+    positive = fields.Integer(allow_none=True, strict=True)
+
+
+class StudySchema(Schema):
+    """A validation study."""
+
+    kind = fields.String(required=True, validate=validate.OneOf([kind.value for kind in StudyKind]))
+    title = text(300)
+    body = text(300)
+    laboratory = text(300)
+    year = fields.Integer(allow_none=True, strict=True)
+    standard = text(300)
+    matrix = text(300)
+    instrument = text(300)
+    laboratories = fields.Integer(allow_none=True, strict=True)
+    replicates = fields.Integer(allow_none=True, strict=True)
+    unit = text(60)
+    slope = fields.Float(allow_none=True)
+    r2 = fields.Float(allow_none=True)
+    pcr_efficiency_percent = fields.Float(allow_none=True)
+    lod_copies = fields.Float(allow_none=True)
+    lod_copies_low = fields.Float(allow_none=True)
+    lod_copies_high = fields.Float(allow_none=True)
+    lod_percent = fields.Float(allow_none=True)
+    loq_copies = fields.Float(allow_none=True)
+    loq_percent = fields.Float(allow_none=True)
+    dynamic_low = fields.Float(allow_none=True)
+    dynamic_high = fields.Float(allow_none=True)
+    specificity_tested = fields.Integer(allow_none=True, strict=True)
+    specificity_amplified = fields.Integer(allow_none=True, strict=True)
+    note = text(10_240)
+    source = text(10_240)
+    levels = fields.List(fields.Nested(StudyLevelSchema))
+    data = fields.List(
+        fields.List(fields.Raw(allow_none=True)),
+        metadata={"description": "Raw results: [laboratory, level, replicate, value]"},
+    )
+
+
 class ContentSchema(Schema):
     """What a method says, as it is exported and sent."""
 
@@ -117,21 +207,35 @@ class ContentSchema(Schema):
     taxon = fields.Nested(TaxonSchema, allow_none=True)
     technique = fields.String(required=True, validate=validate.OneOf([each.value for each in Technique]))
     chemistry = text(100)
+    assay_format = fields.String(
+        allow_none=True, validate=validate.OneOf([each.value for each in AssayFormat])
+    )
+    multiplex = fields.Boolean(allow_none=True)
     quantitative = fields.Boolean(allow_none=True)
     oligos = fields.List(fields.Nested(OligoSchema), allow_none=True)
     amplicon_bp = fields.Integer(allow_none=True, strict=True)
     amplicon = text(100_000)
     amplicon_accession = text(100)
+    oligo_sets = fields.List(fields.Nested(OligoSetSchema), allow_none=True)
+    analyte = text(300, metadata={"description": "Protein tests: the protein that is detected."})
+    antibodies = text(10_240)
+    instrument = text(300)
     reference_gene = fields.Nested(ReferenceGeneSchema, allow_none=True)
     reference_method = text(200)
     calibrant = text(10_240)
+    reference_materials = fields.List(fields.Nested(ReferenceMaterialSchema), allow_none=True)
     reaction_microlitre = fields.Float(allow_none=True)
     template_nanogram = fields.Float(allow_none=True)
     thermal_profile = text()
     reagents = text()
     matrices = texts()
     licence = text(200)
+    rights = fields.List(
+        fields.String(validate=validate.OneOf([each.value for each in Right])), allow_none=True
+    )
+    rights_note = text(10_240)
     validation = fields.Nested(ValidationSchema, allow_none=True)
+    studies = fields.List(fields.Nested(StudySchema), allow_none=True)
     standardisation = text(200)
     lmo_unique_identifiers = texts()
     target_copies_per_haploid_genome = fields.Integer(allow_none=True, strict=True)
@@ -176,6 +280,9 @@ class FileOut(Schema):
     media_type = fields.String()
     size_bytes = fields.Integer()
     sha256 = fields.String()
+    visibility = fields.String()
+    licence = fields.String(allow_none=True)
+    language = fields.String(allow_none=True)
 
 
 class VersionRow(Schema):
@@ -205,6 +312,7 @@ class MethodOut(ContentSchema):
     return_reason = fields.String(allow_none=True)
     change_note = fields.String(allow_none=True)
     content_hash = fields.String(allow_none=True)
+    criteria_version = fields.String(allow_none=True)
     intact = fields.Boolean(allow_none=True)
     files = fields.List(fields.Nested(FileOut))
     versions = fields.List(fields.Nested(VersionRow))
@@ -291,6 +399,9 @@ class FileIn(Schema):
     """Which role a file has; the file itself is the part `file`."""
 
     role = fields.Enum(FileRole, by_value=True, load_default=FileRole.SOP)
+    visibility = fields.Enum(FileVisibility, by_value=True, load_default=FileVisibility.PUBLIC)
+    licence = fields.String(load_default="", validate=validate.Length(max=200))
+    language = fields.String(load_default="", validate=validate.Length(max=35))
     sha256 = fields.String(load_default="", validate=validate.Length(max=64))
 
 

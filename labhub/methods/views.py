@@ -16,15 +16,19 @@ from labhub.i18n import Text, _
 from labhub.lmos.unique_identifier import display
 from labhub.methods import commands, exchange, queries, schemas
 from labhub.methods.models import (
+    ASSAY_FORMAT_NAMES,
     EDITABLE_STATES,
     FILE_ROLE_NAMES,
+    FILE_VISIBILITY_NAMES,
     OLIGO_ROLE_NAMES,
     OPEN_STATES,
     ORIGIN_NAMES,
     PUBLIC_STATES,
     REVIEW_STATES,
+    RIGHT_NAMES,
     SPECIFICITY_NAMES,
     STATE_NAMES,
+    STUDY_KIND_NAMES,
     TECHNIQUE_NAMES,
     MethodState,
     MethodVersion,
@@ -66,12 +70,19 @@ ACCESS = {
     "download": PUBLIC,
 }
 
-OLIGO_ROWS = 6
-MORE_ROWS = 4
-OLIGO_FIELD = re.compile(
-    r"oligo-([0-9]{1,2})-(role|name|sequence|label5|label3|final_concentration_nanomolar)"
+ROWS: dict[str, tuple[str, ...]] = {
+    "oligo": ("set", "role", "name", "sequence", "label5", "label3", "final_concentration_nanomolar"),
+    "oligo_sets": tuple(exchange.OLIGO_SET),
+    "reference_materials": tuple(exchange.MATERIAL),
+}
+"""Groups of rows in the form, and the fields of a row: ``oligo-1-sequence``."""
+EMPTY_ROWS = {"oligo": 6, "oligo_sets": 1, "reference_materials": 1}
+MORE_ROWS = {"oligo": 4, "oligo_sets": 2, "reference_materials": 2}
+CONTENT_ROWS = {"oligo": "oligos", "oligo_sets": "oligo_sets", "reference_materials": "reference_materials"}
+ROW_FIELD = re.compile(
+    "|".join(rf"(?:{group})-(?:[0-9]{{1,3}})-(?:{'|'.join(parts)})" for group, parts in ROWS.items())
 )
-OLIGO_PARTS = ("role", "name", "sequence", "label5", "label3", "final_concentration_nanomolar")
+Rows = dict[str, list[dict[str, str]]]
 NOT_IN_FORM = frozenset(
     {"wished_code", "source_code", "origin", "verified", "same_oligos_as", "target_copies_per_haploid_genome"}
     | {"verification_amplicon_consistent", "verification_seen_in", "verification_n_places"}
@@ -106,6 +117,10 @@ def _names() -> dict[str, Any]:
         "origins": {kind.value: _(text) for kind, text in ORIGIN_NAMES.items()},
         "oligo_roles": {kind.value: _(text) for kind, text in OLIGO_ROLE_NAMES.items()},
         "file_roles": {kind.value: _(text) for kind, text in FILE_ROLE_NAMES.items()},
+        "file_visibilities": {kind.value: _(text) for kind, text in FILE_VISIBILITY_NAMES.items()},
+        "assay_formats": {kind.value: _(text) for kind, text in ASSAY_FORMAT_NAMES.items()},
+        "rights_names": {kind.value: _(text) for kind, text in RIGHT_NAMES.items()},
+        "study_kinds": {kind.value: _(text) for kind, text in STUDY_KIND_NAMES.items()},
     }
 
 
@@ -188,6 +203,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
         versions=versions,
         opened=opened if opened is not version else None,
         content=content,
+        files=queries.files_of(version, actor),
         figures=[(text, content["validation"][key]) for key, text in FIGURES],
         targets=[target for target in version.targets if target.kind is TargetKind.TARGET],
         lmos=[target for target in version.targets if target.kind is TargetKind.LMO],
@@ -313,7 +329,7 @@ def add_file(code: str) -> ResponseReturnValue:
         with receive(allowed=commands.ALLOWED_FILES) as upload, transaction():
             stored = keep_upload(upload)
             received = commands.ReceivedFile(stored, upload.name, upload.kind)
-            row = commands.add_file(actor, code, received, form["role"])
+            row = commands.add_file(actor, code, received, **commands.file_terms(form))
     except (Invalid, Conflict, TooLarge) as refusal:
         return _page(code, _open_number(code), refusal)
     flash(str(_("The file is added.")))
@@ -354,8 +370,9 @@ def download(code: str) -> ResponseReturnValue:
             _("Say the version by its number and one of the formats offered."),
             errors=flat_messages(error.messages),
         ) from error
-    version = queries.find_version(current_actor(), code, given["version"])
-    download = queries.version_as_file(version, given["format"])
+    actor = current_actor()
+    version = queries.find_version(actor, code, given["version"])
+    download = queries.version_as_file(version, given["format"], actor)
     return deliver(Item(**download.item), download.source, **download.headers)
 
 
@@ -365,7 +382,7 @@ def download(code: str) -> ResponseReturnValue:
 @bp.get("/methods/new")
 def new() -> ResponseReturnValue:
     """Show the empty form."""
-    return _form(None, {}, [])
+    return _form(None, {}, {})
 
 
 @bp.post("/methods")
@@ -394,14 +411,15 @@ def edit(code: str) -> ResponseReturnValue:
     values["code"] = version.method.wished_code
     values["change_note"] = version.change_note
     values["sources"] = "\n".join(_source_line(source) for source in content["sources"])
-    oligos = [
-        {
-            **{part: exchange.flat_cell(oligo[part]) for part in OLIGO_PARTS},
-            "sequence": _with_modifications(oligo),
-        }
-        for oligo in content["oligos"]
-    ]
-    return _form(version, values, oligos)
+    rows = {
+        group: [
+            {part: exchange.flat_cell(row[part]) for part in parts} for row in content[CONTENT_ROWS[group]]
+        ]
+        for group, parts in ROWS.items()
+    }
+    for row, oligo in zip(rows["oligo"], content["oligos"], strict=True):
+        row["sequence"] = _with_modifications(oligo)
+    return _form(version, values, rows)
 
 
 @bp.post("/methods/<code>/edit")
@@ -424,10 +442,10 @@ def save(code: str) -> ResponseReturnValue:
 
 @bp.post("/methods/rows")
 def rows() -> ResponseReturnValue:
-    """Show the form again with more rows for oligos; nothing is stored."""
-    code = request.form.get("of", "")
-    values, oligos = _typed()
-    return _form(_draft(code) if code else None, values, oligos, rows=len(oligos) + MORE_ROWS)
+    """Show the form again with more rows in one of its groups; nothing is stored."""
+    code, group = request.form.get("of", ""), request.form.get("more", "oligo")
+    values, typed = _typed()
+    return _form(_draft(code) if code else None, values, typed, more=group if group in ROWS else "oligo")
 
 
 def _draft(code: str) -> MethodVersion:
@@ -442,18 +460,22 @@ def _draft(code: str) -> MethodVersion:
 def _form(
     version: MethodVersion | None,
     values: Mapping[str, str],
-    oligos: list[dict[str, str]],
+    rows: Rows,
     *,
     refusal: Refusal | None = None,
-    rows: int = 0,
+    more: str = "",
 ) -> ResponseReturnValue:
-    count = max(rows, OLIGO_ROWS, len(oligos))
-    empty = dict.fromkeys(OLIGO_PARTS, "")
+    shown: Rows = {}
+    for group, parts in ROWS.items():
+        given = rows.get(group, [])
+        count = max(EMPTY_ROWS[group], len(given)) + (MORE_ROWS[group] if group == more else 0)
+        shown[group] = [*given, *(dict.fromkeys(parts, "") for _row in range(count - len(given)))]
     page = render_template(
         "methods/form.html",
         version=version,
         values=values,
-        oligos=[*oligos, *(empty for _row in range(count - len(oligos)))],
+        oligos=shown["oligo"],
+        rows=shown,
         **_laboratories(),
         figures=[(f"validation_{key}", text) for key, text in FIGURES],
         differences=_differences(version, values) if isinstance(refusal, StaleEdit) and version else [],
@@ -476,7 +498,7 @@ def _differences(version: MethodVersion, typed: Mapping[str, str]) -> list[tuple
 
 def _check_fields() -> None:
     known = {*FORM_FIELDS, "sources", "change_note", "laboratory", "of", *OWN_FIELDS}
-    unknown = [name for name in request.form if name not in known and not OLIGO_FIELD.fullmatch(name)]
+    unknown = [name for name in request.form if name not in known and not ROW_FIELD.fullmatch(name)]
     if unknown:
         raise Invalid(
             _("Please correct the marked fields."),
@@ -486,28 +508,37 @@ def _check_fields() -> None:
         )
 
 
-def _typed() -> tuple[dict[str, str], list[dict[str, str]]]:
-    """Return what was typed: fields by name, and the rows of oligos in their order."""
+def _typed() -> tuple[dict[str, str], Rows]:
+    """Return what was typed: fields by name, and the rows of each group in their order."""
     values = {
         name: request.form.get(name, "") for name in (*FORM_FIELDS, "sources", "change_note", "laboratory")
     }
-    places = [int(match[1]) for name in request.form if (match := OLIGO_FIELD.fullmatch(name))]
-    oligos = [
-        {part: request.form.get(f"oligo-{place}-{part}", "") for part in OLIGO_PARTS}
-        for place in range(max(places, default=-1) + 1)
-    ]
-    return values, oligos
+    values["rights"] = "\n".join(request.form.getlist("rights"))
+    rows: Rows = {group: [] for group in ROWS}
+    for group, parts in ROWS.items():
+        places = {
+            int(name.split("-")[1])
+            for name in request.form
+            if ROW_FIELD.fullmatch(name) and name.startswith(f"{group}-")
+        }
+        for place in range(max(places, default=-1) + 1):
+            rows[group].append({part: request.form.get(f"{group}-{place}-{part}", "") for part in parts})
+    return values, rows
+
+
+def _is_filled(row: Mapping[str, str]) -> bool:
+    """Say whether somebody wrote into a row; the role of an oligo is always chosen."""
+    return any(value.strip() for part, value in row.items() if part != "role")
 
 
 def _record_of_form() -> dict[str, Any]:
-    values, oligos = _typed()
+    values, rows = _typed()
     given = {name: values[name].replace("\r\n", "\n") for name in FORM_FIELDS}
     record, _columns = exchange.from_flat(given)
-    record["oligos"] = [
-        {part: value or None for part, value in oligo.items()}
-        for oligo in oligos
-        if oligo["sequence"].strip()
-    ]
+    for group, name in CONTENT_ROWS.items():
+        record[name] = [
+            {part: value or None for part, value in row.items()} for row in rows[group] if _is_filled(row)
+        ]
     record["sources"] = _sources_of_text(values["sources"])
     return record
 
@@ -553,14 +584,20 @@ def _with_modifications(oligo: Mapping[str, Any]) -> str:
 
 def _in_form_words(refusal: Refusal) -> Refusal:
     """Return the refusal with its fields named as in the form: ``oligo-1-sequence``, ``validation_slope``."""
-    filled = [place for place, oligo in enumerate(_typed()[1]) if oligo["sequence"].strip()]
+    typed = _typed()[1]
+    filled = {
+        CONTENT_ROWS[group]: (group, [place for place, row in enumerate(rows) if _is_filled(row)])
+        for group, rows in typed.items()
+    }
     errors: dict[str, list[Text]] = {}
     columns = {f"{group}.{key}": column for column, (group, key) in exchange.GROUP_COLUMNS.items()}
     for path, texts in refusal.errors.items():
         parts = path.split(".")
         name = columns.get(path, path)
-        if parts[0] == "oligos" and len(parts) == 3 and parts[1].isdigit() and int(parts[1]) < len(filled):
-            name = f"oligo-{filled[int(parts[1])]}-{parts[2]}"
+        if parts[0] in filled and len(parts) == 3 and parts[1].isdigit():
+            group, places = filled[parts[0]]
+            if int(parts[1]) < len(places):
+                name = f"{group}-{places[int(parts[1])]}-{parts[2]}"
         elif parts[0] == "sources":
             name = "sources"
         errors.setdefault(name, []).extend(texts)

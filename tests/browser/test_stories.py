@@ -79,6 +79,7 @@ def test_a_method_goes_from_upload_to_a_counted_download(
     page.select_option("[name=specificity]", "event")
     page.select_option("[name=technique]", "qpcr")
     page.select_option("[name=quantitative]", "true")
+    page.check("[name=rights][value=free-for-regulators]")
     for place, (role, sequence) in enumerate(OLIGOS):
         page.select_option(f"[name=oligo-{place}-role]", role)
         page.fill(f"[name=oligo-{place}-name]", f"mon-{role}")

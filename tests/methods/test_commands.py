@@ -157,7 +157,7 @@ def test_submission_names_everything_that_is_missing(app: Flask) -> None:
     assert set(refused.value.errors) == {
         "target", "targets", "taxon", "oligos", "oligos.probe", "amplicon_bp", "amplicon", "thermal_profile",
         "reagents", "reaction_microlitre", "template_nanogram", "reference_method", "calibrant", "matrices",
-        "validation", "licence", "files",
+        "validation", "licence", "rights", "files",
     }  # fmt: skip
 
 

@@ -76,6 +76,7 @@ def form_of(**fields: str) -> dict[str, str]:
         "reagents": "Master mix",
         "matrices": "flour",
         "licence": "CC BY 4.0",
+        "rights": "free-for-regulators",
         "validation_slope": "-3.4",
         "sources": "A paper | https://example.org/a | 2019",
     }
