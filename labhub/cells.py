@@ -1,5 +1,9 @@
 """Tables as CSV, and strict JSON: what every import reads and every export writes, without a database.
 
+CSV is read as UTF-8, as UTF-16 with its mark, and as Windows-1252 where nothing else can be meant; commas,
+semicolons and tabs separate the columns. What was assumed is said in the notes of the table
+(``docs/decisions/0020-tables.md``).
+
 A cell of text that a spreadsheet could take for a formula gets an apostrophe in front on the way out
 and loses it on the way in, so that export and import give the same text (``trust.md`` C5).
 """
@@ -7,12 +11,14 @@ and loses it on the way in, so that export and import give the same text (``trus
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import StringIO
-from typing import Any
+from typing import Any, Final
 
 from labhub import strict_json
 from labhub.errors import Invalid
-from labhub.i18n import _
+from labhub.file_kinds import MAX_CSV_CELL, MAX_CSV_COLUMNS, shown
+from labhub.i18n import Text, _
 
 _BEFORE = re.compile("[ \n\v\f\u00a0\u00ad\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]*")
 _FORMULA = frozenset("=+-@|\t\r\uff1d\uff0b\uff0d\uff20\uff5c\u2212\ufe62\ufe63\ufe66\ufe6b")
@@ -55,23 +61,33 @@ def write_lines(lines: Iterable[Sequence[str]]) -> bytes:
     return out.getvalue().encode()
 
 
-def read_csv(content: bytes, *, file: str, needed: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Return the rows of a CSV file by column, or refuse it with every problem of its shape.
+@dataclass
+class Table:
+    """A table that was read: its columns, its rows by column, and what was assumed about the file."""
 
-    Empty lines at the end are left out. Those before a row are refused, so that row N is always the
-    spreadsheet's row N + 1.
+    columns: list[str]
+    rows: list[dict[str, str]]
+    notes: list[Text] = field(default_factory=list)
+
+
+def read_csv(content: bytes, *, file: str, needed: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Return the rows of a CSV file by column, or refuse it with every problem of its shape."""
+    return read_table(content, file=file, needed=needed).rows
+
+
+def read_table(content: bytes, *, file: str, needed: Sequence[str] = (), first_row: int = 1) -> Table:
+    """Return a CSV file as a table, or refuse it with every problem of its shape.
+
+    Empty lines at the end are left out. Those before a row are refused, so that record N is always the
+    spreadsheet's row N + 1; ``first_row`` is the number that messages give the first record.
     """
-    text = decode(content, file=file)
-    try:
-        reader = csv.reader(StringIO(text, newline=""), strict=True)
-        lines = [(reader.line_num, line) for line in reader]
-    except csv.Error as error:
-        raise Invalid(
-            _("%(file)s is not a CSV file with commas: %(reason)s.", file=file, reason=str(error)),
-            field="file",
-        ) from error
-    while lines and not lines[-1][1]:
-        lines.pop()
+    text, notes = decode_table(content, file=file)
+    separator = _separator(text[: text.find("\n") + 1 or len(text)].rstrip("\r\n"), needed)
+    if note := _SEPARATORS[separator]:
+        notes.append(note)
+    lines = _lines_of(text, separator, file)
+    while lines and not (any(cell.strip() for cell in lines[-1][1]) if needed else lines[-1][1]):
+        lines.pop()  # where a column is needed, a row of empty cells says nothing
     if not lines:
         raise Invalid(_("%(file)s is empty.", file=file), field="file")
     if empty := [str(place) for place, line in lines if not line]:
@@ -85,7 +101,11 @@ def read_csv(content: bytes, *, file: str, needed: Sequence[str] = ()) -> list[d
         )
     columns = [original(name).strip() for name in lines[0][1]]
     if len(set(columns)) != len(columns):
-        raise Invalid(_("%(file)s: a column stands twice in the first line.", file=file), field="file")
+        twice = {name: None for name in columns if columns.count(name) > 1}
+        raise Invalid(
+            _("%(file)s: a column stands twice in the first line: %(names)s.", file=file, names=_list(twice)),
+            field="file",
+        )
     missing = [name for name in needed if name not in columns]
     if missing:
         raise Invalid(
@@ -93,15 +113,179 @@ def read_csv(content: bytes, *, file: str, needed: Sequence[str] = ()) -> list[d
         )
     rows: list[dict[str, str]] = []
     errors: dict[str, list[Any]] = {}
-    for number, (_place, line) in enumerate(lines[1:], start=1):
+    for number, (_place, line) in enumerate(lines[1:], start=first_row):
         if len(line) != len(columns):
             errors[f"row {number}"] = [
                 _("%(found)s cells instead of %(due)s.", found=len(line), due=len(columns))
             ]
         rows.append(dict(zip(columns, (original(cell) for cell in line), strict=False)))
+        for name, cell in zip(columns, line, strict=False):
+            if len(cell) > MAX_CSV_CELL:
+                errors[f"row {number}, {shown(name)}"] = [
+                    _("A cell has at most %(most)s characters.", most=MAX_CSV_CELL)
+                ]
     if errors:
-        raise Invalid(_("%(file)s: some rows have too many or too few cells.", file=file), errors=errors)
-    return rows
+        raise Invalid(
+            _("%(file)s: some rows have too many or too few cells, or too much in a cell.", file=file),
+            errors=errors,
+        )
+    return Table(columns, rows, notes)
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(shown(name) for name in names)[:1000]
+
+
+def _lines_of(text: str, separator: str, file: str) -> list[tuple[int, list[str]]]:
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
+    lines: list[tuple[int, list[str]]] = []
+    try:
+        for line in reader:
+            if len(line) > MAX_CSV_COLUMNS:
+                raise Invalid(
+                    _(
+                        "Row %(row)s has more than %(most)s columns.",
+                        row=len(lines) + 1,
+                        most=MAX_CSV_COLUMNS,
+                    ),
+                    field="file",
+                )
+            lines.append((reader.line_num, line))
+    except csv.Error as error:
+        number = reader.line_num
+        if "field larger" in str(error):
+            message = _(
+                "%(file)s: a cell in line %(line)s has more than %(most)s characters. "
+                "Is a quotation mark open?",
+                file=file,
+                line=number,
+                most=MAX_CSV_CELL,
+            )
+        else:
+            message = _(
+                "%(file)s is not a CSV file: see line %(line)s (%(reason)s).",
+                file=file,
+                line=number,
+                reason=str(error),
+            )
+        raise Invalid(message, field="file") from error
+    return lines
+
+
+_SEPARATORS: Final[dict[str, Text | None]] = {
+    ",": None,
+    ";": _("The columns are separated by semicolons."),
+    "\t": _("The columns are separated by tabs."),
+}
+"""What may stand between columns, and what the report says of it."""
+
+
+def _separator(head: str, needed: Sequence[str]) -> str:
+    """Return what separates the columns: the sign under which the first line has the columns due.
+
+    >>> [_separator(head, ["a", "b"]) for head in ("a,b", "a;b", "a\\tb;c\\ta\\tb", '"a;x",b', "z")]
+    [',', ';', '\\t', ',', ',']
+    """
+
+    def worth(sign: str) -> tuple[int, int]:
+        names = {original(name).strip() for name in next(csv.reader([head], delimiter=sign), [])}
+        return len(names & set(needed)), len(names) if sign == "," or sign in head else 0
+
+    try:
+        fitting = {sign: worth(sign) for sign in _SEPARATORS}
+    except csv.Error:
+        return ","
+    if not needed and fitting[","][1] > 1:
+        return ","
+    return max(fitting, key=lambda sign: fitting[sign])
+
+
+_BOMS: Final = (
+    (b"\xff\xfe\x00\x00", ""),
+    (b"\x00\x00\xfe\xff", ""),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_WESTERN: Final = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüœŒ")
+_WESTERN_SIGNS: Final = frozenset("€…–—‘’“”•™\u00a0¡£§©ª«®°±²³´µ·¹º»¼½¾¿×‰")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_TWO_BYTES = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+
+
+def decode_table(content: bytes, *, file: str) -> tuple[str, list[Text]]:
+    """Return the text of a table and what was assumed about its encoding.
+
+    UTF-8 with or without its mark, UTF-16 with its mark, Windows-1252 when nothing else can be meant:
+    only letters and signs of Western European texts, no three such letters in a row (as Cyrillic, Greek
+    or Arabic would give), no sign within a word, no piece of UTF-8. Anything else is refused with its line.
+    """
+    for mark, encoding in _BOMS:
+        if content.startswith(mark):
+            if not encoding:
+                raise _not_utf8(file, 1)
+            try:
+                text = content.decode(encoding)
+            except UnicodeDecodeError as error:
+                line = content[: error.start].decode(encoding, "replace").count("\n") + 1
+                raise _not_utf8(file, line) from error
+            return _without_nul(text, file), [_("The file is in UTF-16.")]
+    try:
+        return _without_nul(content.decode("utf-8-sig"), file), []
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        western = None if _TWO_BYTES.search(content) else _western(content)
+        if western is None:
+            raise _not_utf8(file, line) from error
+    text, sample = western
+    note = _(
+        "The file is not in UTF-8; it was read as Windows-1252 (see “%(sample)s” in line %(line)s). "
+        "If this is not what you wrote, save it as UTF-8.",
+        sample=sample,
+        line=line,
+    )
+    return _without_nul(text, file), [note]
+
+
+def _western(content: bytes) -> tuple[str, str] | None:
+    """Return Windows-1252 text and its first word with a letter beyond ASCII, or nothing when in doubt."""
+    try:
+        text = content.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    sample = ""
+    for found in _BEYOND_ASCII.finditer(text):
+        place, sign = found.start(), found[0]
+        before, after = text[place - 1 : place], text[place + 1 : place + 2]
+        if sign in _WESTERN:
+            three = {before, sign, after}
+            wrong = three <= _WESTERN and not three & {"Ø", "ø"}
+        elif sign in _WESTERN_SIGNS:
+            wrong = after.isalpha() and sign != "µ" and (before.isalpha() or sign in "¹³ª¿¡¼½¾")
+        else:
+            wrong = True
+        if wrong:
+            return None
+        if not sample:
+            start = max(text.rfind(end, 0, place) for end in '\n\r\t ,;"') + 1
+            sample = re.split(r"[\s,;\"]", text[start : start + 40], maxsplit=1)[0]
+    return text, sample
+
+
+def _not_utf8(file: str, line: int) -> Invalid:
+    return Invalid(
+        _("%(file)s is not UTF-8: see line %(line)s. Save it as UTF-8.", file=file, line=line), field="file"
+    )
+
+
+def _without_nul(text: str, file: str) -> str:
+    place = text.find("\x00")
+    if place >= 0:
+        line = text.count("\n", 0, place) + 1
+        raise Invalid(
+            _("%(file)s holds a NUL sign in line %(line)s; it is not a text file.", file=file, line=line),
+            field="file",
+        )
+    return text
 
 
 def read_json(content: bytes, *, file: str) -> Any:
@@ -120,11 +304,5 @@ def decode(content: bytes, *, file: str) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise Invalid(
-            _("%(file)s is not UTF-8: see line %(line)s. Save it as UTF-8.", file=file, line=line),
-            field="file",
-        ) from error
-    if "\x00" in text:
-        raise Invalid(_("%(file)s holds a NUL sign; it is not a text file.", file=file), field="file")
-    return text
+        raise _not_utf8(file, content[: error.start].count(b"\n") + 1) from error
+    return _without_nul(text, file)

@@ -67,6 +67,7 @@ class FileKind(StrEnum):
     JSON = "json"
     DOCX = "docx"
     XLSX = "xlsx"
+    ODS = "ods"
     ZIP = "zip"
     RDML = "rdml"
     XML = "xml"
@@ -93,6 +94,7 @@ _KINDS: dict[str, FileKind] = {
     ".json": FileKind.JSON,
     ".docx": FileKind.DOCX,
     ".xlsx": FileKind.XLSX,
+    ".ods": FileKind.ODS,
     ".zip": FileKind.ZIP,
     ".rdml": FileKind.RDML,
     ".xml": FileKind.XML,
@@ -115,6 +117,7 @@ _MEDIA_TYPES: dict[FileKind, str] = {
     FileKind.JSON: "application/json",
     FileKind.DOCX: f"{_OFFICE}.wordprocessingml.document",
     FileKind.XLSX: f"{_OFFICE}.spreadsheetml.sheet",
+    FileKind.ODS: "application/vnd.oasis.opendocument.spreadsheet",
     FileKind.ZIP: "application/zip",
     FileKind.RDML: "application/vnd.rdml",
     FileKind.XML: "application/xml",
@@ -124,11 +127,13 @@ _MEDIA_TYPES: dict[FileKind, str] = {
 }
 
 
-def inspect(path: Path, name: str, allowed: Collection[str]) -> FileKind:
+def inspect(path: Path, name: str, allowed: Collection[str], *, most_rows: int | None = None) -> FileKind:
     """Return the kind of an upload, or refuse it.
 
     ``name`` is the name that the uploader gave, ``allowed`` the kinds (``FileKind`` or their
     text) accepted at this door. The kind is that of the extension, and the content must agree.
+    ``most_rows`` marks a table that an import reads and nobody stores: a workbook's sheets have no more
+    rows with content, and the encoding and shape of a CSV are left to ``cells.read_table``.
     Raises ``Invalid`` (field ``file``) or ``TooLarge``.
     """
     kind = _KINDS.get(Path(display_name(name)).suffix.lower())
@@ -141,7 +146,12 @@ def inspect(path: Path, name: str, allowed: Collection[str]) -> FileKind:
             _refuse(_("The file is empty."))
         _check_magic(kind, head)
         file.seek(0)
-        _CHECKS[kind](file)
+        if most_rows is not None and kind is FileKind.CSV:
+            _check_markup(head)
+        elif most_rows is not None and kind in (FileKind.XLSX, FileKind.ODS):
+            _archive_of(kind, most_rows)(file)
+        else:
+            _CHECKS[kind](file)
     return kind
 
 
@@ -162,7 +172,7 @@ _MAGIC: dict[FileKind, frozenset[str]] = {
     FileKind.PNG: frozenset({"image/png"}),
     FileKind.JPEG: frozenset({"image/jpeg"}),
 }
-_ARCHIVES = frozenset({FileKind.DOCX, FileKind.XLSX, FileKind.ZIP})
+_ARCHIVES = frozenset({FileKind.DOCX, FileKind.XLSX, FileKind.ODS, FileKind.ZIP})
 
 
 def _check_magic(kind: FileKind, head: bytes) -> None:
@@ -313,10 +323,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 def _check_text(file: BinaryIO) -> None:
     start = file.read(8192)
     file.seek(0)
-    if _MARKUP.match(start.lstrip(b"\xef\xbb\xbf \t\r\n")) or start.lstrip().startswith(b"<?xml"):
-        _mismatch(FileKind.TXT)
+    _check_markup(start)
     for _piece in _lines(file):
         pass
+
+
+def _check_markup(start: bytes) -> None:
+    plain = start.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
+    if _MARKUP.match(plain) or plain.startswith(b"<?xml"):
+        _mismatch(FileKind.TXT)
 
 
 def _starts_with(pattern: str, kind: FileKind) -> Callable[[BinaryIO], None]:
@@ -727,7 +742,9 @@ def _damaged(member: Member) -> Never:
     _refuse(_("Member %(name)s of the archive is damaged; send it again.", name=shown(member.name)))
 
 
-def _check_archive(file: BinaryIO) -> tuple[dict[str, XmlScan | None], FileKind]:
+def _check_archive(
+    file: BinaryIO, most_rows: int | None = None
+) -> tuple[dict[str, XmlScan | None], FileKind]:
     """Read every member once; return the scans of the XML ones and the kind that they make."""
     members = archive_members(file)
     packed = sum(member.packed_bytes for member in members)
@@ -737,7 +754,7 @@ def _check_archive(file: BinaryIO) -> tuple[dict[str, XmlScan | None], FileKind]
     for member in members:
         pieces = _without_nested(member_chunks(file, member), member)
         if member.name.lower().endswith((".xml", ".rels", ".vml")):
-            scan = scan_xml(pieces)
+            scan = scan_xml(pieces, on_start=None if most_rows is None else _row_counter(most_rows))
             elements += scan.elements
             if elements > MAX_XML_ELEMENTS:
                 _refuse(_("The XML has more than %(most)s elements.", most=MAX_XML_ELEMENTS))
@@ -747,6 +764,28 @@ def _check_archive(file: BinaryIO) -> tuple[dict[str, XmlScan | None], FileKind]
                 pass
             scans[member.name] = None
     return scans, _archive_kind(scans)
+
+
+def _row_counter(most_rows: int) -> Callable[[str, dict[str, str]], None]:
+    """Return what counts the rows with content of a sheet and stops the reading at the first one too many."""
+    rows, is_counted = 0, True
+
+    def start(name: str, _attributes: dict[str, str]) -> None:
+        nonlocal rows, is_counted
+        if name in ("row", "table-row"):
+            is_counted = False
+        elif not is_counted and name in ("v", "is", "p"):
+            is_counted = True
+            rows += 1
+            if rows > most_rows:
+                _refuse(
+                    _(
+                        "A sheet of the workbook has more than %(most)s rows. Split it into several files.",
+                        most=most_rows,
+                    )
+                )
+
+    return start
 
 
 def _without_nested(pieces: Iterator[bytes], member: Member) -> Iterator[bytes]:
@@ -771,14 +810,19 @@ def _archive_kind(scans: dict[str, XmlScan | None]) -> FileKind:
             return FileKind.DOCX
         if "xl/workbook.xml" in scans:
             return FileKind.XLSX
+    if "mimetype" in scans and "META-INF/manifest.xml" in scans and "content.xml" in scans:
+        if any(name.startswith(("Basic/", "Scripts/")) for name in scans):
+            _refuse(_("The document carries macros; save it without them."))
+        if scans["content.xml"] is not None and scans["content.xml"].root == "document-content":
+            return FileKind.ODS
     if any(scan is not None and scan.root == "rdml" for scan in scans.values()):
         return FileKind.RDML
     return FileKind.ZIP
 
 
-def _archive_of(kind: FileKind) -> Callable[[BinaryIO], None]:
+def _archive_of(kind: FileKind, most_rows: int | None = None) -> Callable[[BinaryIO], None]:
     def check(file: BinaryIO) -> None:
-        if _check_archive(file)[1] is not kind:
+        if _check_archive(file, most_rows)[1] is not kind:
             _mismatch(kind)
 
     return check
@@ -833,6 +877,7 @@ _CHECKS: dict[FileKind, Callable[[BinaryIO], None]] = {
     FileKind.JSON: _check_json,
     FileKind.DOCX: _archive_of(FileKind.DOCX),
     FileKind.XLSX: _archive_of(FileKind.XLSX),
+    FileKind.ODS: _archive_of(FileKind.ODS),
     FileKind.ZIP: _archive_of(FileKind.ZIP),
     FileKind.RDML: _check_rdml,
     FileKind.XML: _check_xml,

@@ -477,3 +477,58 @@ def test_broken_xml_corpus(shared_data: Path) -> None:
         else:
             with pytest.raises(Invalid, match="DOCTYPE"):
                 inspect(path, path.name, {"xml"})
+
+
+# Tables for an import -------------------------------------------------------------------------
+
+
+def sheet_of(rows: int) -> bytes:
+    """Return the XML of a sheet with this many rows of content, and one that is only formatted."""
+    cells = b"".join(b"<row><c><v>1</v></c></row>" for _row in range(rows))
+    return b"<worksheet><sheetData>" + cells + b"<row><c/></row></sheetData></worksheet>"
+
+
+@pytest.mark.req("D2")
+def test_workbook_for_an_import_has_a_limit_of_rows(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(
+        zipped(TYPES, ("xl/workbook.xml", b"<w/>"), ("xl/worksheets/sheet1.xml", sheet_of(20)))
+    )
+    assert inspect(tmp_path / "a", "a.xlsx", {"xlsx"}, most_rows=20) is FileKind.XLSX
+    assert inspect(tmp_path / "a", "a.xlsx", {"xlsx"}) is FileKind.XLSX
+    with pytest.raises(Invalid, match="more than 19 rows"):
+        inspect(tmp_path / "a", "a.xlsx", {"xlsx"}, most_rows=19)
+
+
+@pytest.mark.req("D4")
+@pytest.mark.parametrize("text", ["a;b\nMaïs;2\n", "a\tb\n"])
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_table_for_an_import_may_be_in_another_encoding_and_one_to_store_not(
+    text: str, encoding: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_bytes(text.encode(encoding))
+    assert inspect(tmp_path / "a", "a.csv", {"csv"}, most_rows=20) is FileKind.CSV
+    if not text.isascii():
+        with pytest.raises(Invalid):
+            inspect(tmp_path / "a", "a.csv", {"csv"})
+
+
+@pytest.mark.req("D4")
+@pytest.mark.parametrize(
+    "content", [PDF, ZIP, b"<html><p>", "<script>".encode("utf-16"), b"<?xml version='1.0'?>"]
+)
+def test_table_for_an_import_is_nothing_else(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(Invalid):
+        inspect(tmp_path / "a", "a.csv", {"csv"}, most_rows=20)
+
+
+@pytest.mark.req("D4")
+def test_open_document_with_macros_is_refused(tmp_path: Path) -> None:
+    parts = (
+        ("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"),
+        ("content.xml", b"<document-content/>"),
+        ("META-INF/manifest.xml", b"<m/>"),
+    )
+    assert check(tmp_path, "a.ods", zipped(*parts)) is FileKind.ODS
+    with pytest.raises(Invalid, match="macros"):
+        check(tmp_path, "a.ods", zipped(*parts, ("Basic/Standard/Module1.xml", b"<m/>")))

@@ -32,9 +32,15 @@ class Upload:
 
 @contextmanager
 def receive(
-    field: str = "file", *, allowed: Collection[str], limit_bytes: int | None = None
+    field: str = "file",
+    *,
+    allowed: Collection[str],
+    limit_bytes: int | None = None,
+    most_rows: int | None = None,
 ) -> Iterator[Upload]:
     """Receive the file of a multipart form; the part file is gone at the end of the block.
+
+    ``most_rows`` marks a table that is imported and not stored (see ``file_kinds.inspect``).
 
     Raises ``Invalid`` without a file or for a kind that is not ``allowed``, ``TooLarge`` over the
     limit, and ``Refusal`` when the sender's own digest (``Repr-Digest`` or the field ``sha256``) differs.
@@ -47,7 +53,8 @@ def receive(
     path, stored = incoming.receive(sent.stream, limit_bytes or config.max_upload_bytes)  # type: ignore[arg-type]
     try:
         _compare_digest(stored.sha256)
-        yield Upload(path, stored, inspect(path, sent.filename, allowed), display_name(sent.filename))
+        kind = inspect(path, sent.filename, allowed, most_rows=most_rows)
+        yield Upload(path, stored, kind, display_name(sent.filename))
     finally:
         path.unlink(missing_ok=True)
 

@@ -103,7 +103,7 @@ def test_primers_that_do_not_fit_the_amplicon_are_a_doubt_not_a_refusal() -> Non
     [
         (b"title,specificity\r\nx,event\r\n", "lacks the columns technique"),
         (b"title,specificity,technique,colour\r\nx,event,qpcr,red\r\n", "not known: colour"),
-        ("title,specificity,technique\r\nMaïs,event,qpcr\r\n".encode("latin-1"), "not UTF-8: see line 2"),
+        ("title,specificity,technique\r\nMaïs,event,qpcr\r\n".encode("mac-roman"), "not UTF-8: see line 2"),
         (b"", "empty"),
         (b"title,specificity,technique\r\n", "no record"),
         (b"title,title,specificity,technique\r\n", "twice"),
