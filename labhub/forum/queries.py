@@ -1,5 +1,6 @@
 """Everything that reads discussions: anybody may, save posts that a moderator has hidden."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -210,6 +211,35 @@ def _matching(query: Select[Any], column: Any, q: str) -> Select[Any]:
         return query
     escaped = wanted.replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return query.where(column.like(f"%{escaped}%", escape="!"))
+
+
+MOST_MENTIONS = 500
+"""Posts that are read for one word; the newest come first."""
+
+
+def topics_that_mention(actor: Actor | None, word: str) -> list[dict[str, Any]]:
+    """Return the topics in whose posts a word stands by itself, the last mentioned first.
+
+    ``LH-1`` is not mentioned by ``LH-12``. Each with ``topic_id``, ``title`` and the number of ``posts``.
+    """
+    if not name_key(word):
+        return []
+    alone = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-]|\.\w)", re.IGNORECASE)
+    query = (
+        select(Post.topic_id, Topic.title, Post.text)
+        .join(Topic, Topic.id == Post.topic_id)
+        .where(_may_see(actor))
+        .order_by(Post.number.desc())
+        .limit(MOST_MENTIONS)
+    )
+    found: dict[int, dict[str, Any]] = {}
+    for row in db.session.execute(_matching(query, Post.search_key, word)):
+        if alone.search(row.text) or alone.search(row.title):
+            topic = found.setdefault(
+                row.topic_id, {"topic_id": row.topic_id, "title": row.title, "posts": 0}
+            )
+            topic["posts"] += 1
+    return list(found.values())
 
 
 def post_record(actor: Actor | None, number: int) -> dict[str, Any]:

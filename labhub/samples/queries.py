@@ -302,6 +302,38 @@ def citable_methods() -> list[tuple[str, int, str]]:
     return [(code, number, title) for code, number, title in rows]
 
 
+LEAST_CASES = 3
+"""A Party with fewer cases is left out of counts that others read (domain guide, section 11)."""
+
+
+@dataclass(frozen=True)
+class CasesOfMethod:
+    """In how many cases a method was used: those that the reader may see, and all that may be counted."""
+
+    seen: int
+    counted: int
+    """Over Parties with at least ``LEAST_CASES`` such cases; 0 may hide fewer."""
+
+
+def cases_of_method(actor: Actor | None, method_id: int) -> CasesOfMethod:
+    """Count the cases in which any version of a method was used, without revealing a small Party's."""
+    used = (
+        select(Sample.case_id)
+        .join(IdentificationResult, IdentificationResult.sample_id == Sample.id)
+        .join(MethodVersion, MethodVersion.id == IdentificationResult.method_version_id)
+        .where(MethodVersion.method_id == method_id)
+    )
+    per_party = db.session.scalars(
+        select(func.count())
+        .select_from(Case)
+        .where(Case.id.in_(used))
+        .group_by(Case.party_id)
+        .having(func.count() >= LEAST_CASES)
+    )
+    seen = visible_cases(actor).where(Case.id.in_(used)).with_only_columns(func.count())
+    return CasesOfMethod(db.session.scalar(seen) or 0, sum(per_party))
+
+
 # Timeline -------------------------------------------------------------------------------------
 
 

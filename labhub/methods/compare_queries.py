@@ -1,0 +1,43 @@
+"""Reads what is set side by side: two versions of a method, or several methods."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from labhub.accounts.actor import Actor
+from labhub.errors import Invalid
+from labhub.i18n import Text, _
+from labhub.methods import comparison, differences
+from labhub.methods.models import STATE_NAMES, MethodVersion
+from labhub.methods.queries import content_of, files_of, find_version
+
+
+def difference_of(
+    actor: Actor | None, before: MethodVersion, after: MethodVersion
+) -> list[differences.Difference]:
+    """Return what differs between two versions: their content, and the files that the actor may see."""
+    return differences.differences(_whole(actor, before), _whole(actor, after))
+
+
+def _whole(actor: Actor | None, version: MethodVersion) -> dict[str, Any]:
+    files = [{key: value for key, value in file.items() if key != "id"} for file in files_of(version, actor)]
+    return {**content_of(version), "files": files}
+
+
+def versions_to_compare(actor: Actor | None, codes: Sequence[str]) -> list[MethodVersion]:
+    """Return the published (or newest seen) version of each code, each method once, in the order given."""
+    if len(codes) > comparison.MOST:
+        raise Invalid(
+            _("At most %(number)s methods stand side by side. Take some out.", number=comparison.MOST),
+            field="code",
+        )
+    versions: list[MethodVersion] = []
+    for code in codes:
+        version = find_version(actor, code)
+        if version not in versions:
+            versions.append(version)
+    return versions
+
+
+def state_names() -> dict[str, Text]:
+    """Return the names of the states of versions."""
+    return {state.value: _(text) for state, text in STATE_NAMES.items()}
