@@ -24,6 +24,8 @@ from labhub.lmos import api as lmos_api
 from labhub.lmos import views as lmos_views
 from labhub.mail import postman_for
 from labhub.methods import api as methods_api
+from labhub.methods import compare_api as methods_compare_api
+from labhub.methods import page_views as methods_page_views
 from labhub.methods import views as methods_views
 from labhub.samples import api as samples_api
 from labhub.samples import views as samples_views
@@ -42,13 +44,23 @@ __all__ = ["accounts_models", "audit", "create_app", "outbox", "storage"]
 
 alembic = Alembic(metadatas=Model.metadata)
 
-API_BLUEPRINTS = (accounts_api, lmos_api, sequences_api, methods_api, samples_api, indicators_api, forum_api)
+API_BLUEPRINTS = (
+    accounts_api,
+    lmos_api,
+    sequences_api,
+    methods_api,
+    methods_compare_api,
+    samples_api,
+    indicators_api,
+    forum_api,
+)
 PAGE_BLUEPRINTS = (
     pages,
     accounts_views,
     lmos_views,
     sequences_views,
     methods_views,
+    methods_page_views,
     indicators_views,
     forum_views,
     samples_views,

@@ -391,6 +391,18 @@ def make_method(
     return version
 
 
+def make_second_version(actor: Actor, code: str, **fields: object) -> MethodVersion:
+    """Publish the next version of a method of the actor's laboratory, with other ``fields``."""
+    with transaction():
+        draft = method_commands.new_version(actor, code, "Better words")
+    with transaction():
+        method_commands.change_draft(actor, code, fields, expected=draft.edition)
+    with transaction():
+        method_commands.submit(actor, code)
+    with transaction():
+        return method_commands.publish(make_actor(Role.REVIEWER), code)
+
+
 def csrf_token(client: FlaskClient) -> str:
     """Return the token that the forms of this browser carry now."""
     page = client.get("/account" if client.get("/account").status_code == 200 else "/sign-in").text

@@ -225,8 +225,9 @@ def topics_that_mention(actor: Actor | None, word: str) -> list[dict[str, Any]]:
     if not name_key(word):
         return []
     alone = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-]|\.\w)", re.IGNORECASE)
-    query = (
-        select(Post.topic_id, Topic.title, Post.text)
+    columns: list[Any] = [Post.topic_id, Topic.title, Post.text]
+    query: Select[Any] = (
+        select(*columns)
         .join(Topic, Topic.id == Post.topic_id)
         .where(_may_see(actor))
         .order_by(Post.number.desc())
@@ -235,9 +236,7 @@ def topics_that_mention(actor: Actor | None, word: str) -> list[dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for row in db.session.execute(_matching(query, Post.search_key, word)):
         if alone.search(row.text) or alone.search(row.title):
-            topic = found.setdefault(
-                row.topic_id, {"topic_id": row.topic_id, "title": row.title, "posts": 0}
-            )
+            topic = found.setdefault(row.topic_id, {"topic_id": row.topic_id, "title": row.title, "posts": 0})
             topic["posts"] += 1
     return list(found.values())
 

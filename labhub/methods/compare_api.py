@@ -5,7 +5,6 @@ from typing import Any
 from flask import Response
 
 from labhub.methods import compare_queries, comparison, differences, page_schemas, queries
-from labhub.methods.queries import find_version, versions_of
 from labhub.web.access import PUBLIC
 from labhub.web.api import Blueprint, Problem, answer_record
 from labhub.web.auth import current_actor
@@ -66,12 +65,7 @@ def compare(arguments: dict[str, Any]) -> Response:
 def difference(arguments: dict[str, Any], code: str, number: int) -> Response:
     """Say what changed up to this version, from the one before or from the version named in `with`."""
     actor = current_actor()
-    after = find_version(actor, code, number)
-    if arguments["other"] is not None:
-        before = find_version(actor, code, arguments["other"])
-    else:
-        earlier = [version for version in versions_of(actor, code) if version.number < number]
-        before = earlier[0] if earlier else after
+    before, after = compare_queries.two_versions(actor, code, arguments["other"], number)
     found = compare_queries.difference_of(actor, before, after)
     return answer_record(
         {

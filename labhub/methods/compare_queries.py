@@ -8,7 +8,7 @@ from labhub.errors import Invalid
 from labhub.i18n import Text, _
 from labhub.methods import comparison, differences
 from labhub.methods.models import STATE_NAMES, MethodVersion
-from labhub.methods.queries import content_of, files_of, find_version
+from labhub.methods.queries import content_of, files_of, find_version, versions_of
 
 
 def difference_of(
@@ -21,6 +21,21 @@ def difference_of(
 def _whole(actor: Actor | None, version: MethodVersion) -> dict[str, Any]:
     files = [{key: value for key, value in file.items() if key != "id"} for file in files_of(version, actor)]
     return {**content_of(version), "files": files}
+
+
+def two_versions(
+    actor: Actor | None, code: str, earlier: int | None, later: int | None
+) -> tuple[MethodVersion, MethodVersion]:
+    """Return two versions by their numbers; by default the newest one seen and the one before it.
+
+    Where there is none before it, both are the same.
+    """
+    versions = versions_of(actor, code)
+    after = find_version(actor, code, later) if later is not None else versions[0]
+    if earlier is not None:
+        return find_version(actor, code, earlier), after
+    before = next((version for version in versions if version.number < after.number), after)
+    return before, after
 
 
 def versions_to_compare(actor: Actor | None, codes: Sequence[str]) -> list[MethodVersion]:

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Any
 
-from labhub.i18n import N_, Text, _
+from labhub.i18n import N_, Text, _, ngettext
 from labhub.methods import words
 from labhub.methods.models import OLIGO_ROLE_NAMES, STUDY_KIND_NAMES
 
@@ -303,6 +303,8 @@ class Shown:
     is_bases: bool
     is_list: bool
     """Parts are lines, not runs of one text."""
+    is_entry: bool
+    """A whole entry of a list was added or removed."""
     field: str
 
     @property
@@ -324,6 +326,10 @@ def shown(found: Difference) -> Shown:
         after = [(Mark.NEW, words.summary(found.path, found.after))] if found.after else []
     else:
         before, after = marked(found.path, found.before, found.after)
+    if found.path == "studies.data" and found.before and found.after:
+        fresh = sum((Counter(map(repr, found.after)) - Counter(map(repr, found.before))).values())
+        text = ngettext("%(num)s new or changed", "%(num)s new or changed", fresh, num=fresh)
+        after = [*after, (Mark.NEW, str(text))]
     is_text = isinstance(found.before, str) and isinstance(found.after, str)
     return Shown(
         tuple(names),
@@ -332,6 +338,7 @@ def shown(found: Difference) -> Shown:
         after,
         found.path in words.SEQUENCES,
         not is_text or found.path in words.CODED,
+        _is_entry(found),
         found.field,
     )
 
@@ -342,7 +349,10 @@ def _is_entry(found: Difference) -> bool:
 
 def _order(path: str, items: Sequence[Any]) -> list[Segment]:
     return [
-        (Mark.SAME, str(label_of(path, item)) if isinstance(item, Mapping) else str(words.worded(path, item)))
+        (
+            Mark.SAME,
+            str(label_of(path, item)) if isinstance(item, Mapping) else str(words.worded(path, item) or ""),
+        )
         for item in items
     ]
 

@@ -1,13 +1,14 @@
 """Pictures of a method, what changed between its versions, and methods side by side."""
 
+from typing import Any
+
 from flask import Blueprint, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
-from marshmallow import RAISE, ValidationError
+from marshmallow import RAISE, Schema, ValidationError
 
 from labhub.errors import Refusal
 from labhub.i18n import _
 from labhub.methods import compare_queries, comparison, differences, page_schemas, pictures, queries
-from labhub.methods.models import MethodVersion
 from labhub.web.access import PUBLIC
 from labhub.web.auth import current_actor
 from labhub.web.downloads import SANDBOX
@@ -49,7 +50,7 @@ def compare_versions(code: str) -> ResponseReturnValue:
     given = _arguments(page_schemas.TwoVersions())
     actor = current_actor()
     versions = queries.versions_of(actor, code)
-    before, after = _two(actor_versions=versions, first=given["first"], second=given["second"], code=code)
+    before, after = compare_queries.two_versions(actor, code, given["first"], given["second"])
     found = compare_queries.difference_of(actor, before, after)
     return render_template(
         "methods/compare_versions.html",
@@ -59,21 +60,8 @@ def compare_versions(code: str) -> ResponseReturnValue:
         after=after,
         sections=differences.by_section(found),
         count=len(found),
-        kinds={kind.value: _(text) for kind, text in differences.KIND_NAMES.items()},
         states=compare_queries.state_names(),
     )
-
-
-def _two(
-    *, actor_versions: list[MethodVersion], first: int | None, second: int | None, code: str
-) -> tuple[MethodVersion, MethodVersion]:
-    """Return the two versions asked for; by default the newest one seen and the one before it."""
-    newest = actor_versions[0]
-    after = queries.find_version(current_actor(), code, second) if second is not None else newest
-    if first is not None:
-        return queries.find_version(current_actor(), code, first), after
-    earlier = [version for version in actor_versions if version.number < after.number]
-    return (earlier[0] if earlier else after), after
 
 
 # Methods side by side ------------------------------------------------------------------------
@@ -121,16 +109,16 @@ def _codes() -> list[str]:
     return codes
 
 
-def _arguments(schema: page_schemas.Schema, several: tuple[str, ...] = ()) -> dict[str, object]:
+def _arguments(schema: Schema, several: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the checked arguments of the address; a field that stands in ``several`` is a list."""
-    given: dict[str, object] = {}
+    given: dict[str, Any] = {}
     for name, values in request.args.lists():
         kept = [value.strip() for value in values if value.strip()]
         if name in ("lang", "only") or not kept:
             continue
         given[name] = kept if name in several else kept[0]
     try:
-        loaded: dict[str, object] = schema.load(given, unknown=RAISE)
+        loaded: dict[str, Any] = schema.load(given, unknown=RAISE)
     except ValidationError as error:
         raise Refusal(
             _("This page does not know such a choice or value."), errors=flat_messages(error.messages)

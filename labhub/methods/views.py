@@ -12,9 +12,10 @@ from labhub.accounts.policy import can, may_ever, require
 from labhub.accounts.queries import own_laboratories
 from labhub.db import transaction
 from labhub.errors import Conflict, Invalid, Refusal, StaleEdit, TooLarge
+from labhub.forum.queries import topics_that_mention
 from labhub.i18n import Text, _
 from labhub.lmos.unique_identifier import display
-from labhub.methods import commands, exchange, queries, schemas
+from labhub.methods import commands, exchange, pictures, queries, relation_queries, schemas
 from labhub.methods.models import (
     ASSAY_FORMAT_NAMES,
     EDITABLE_STATES,
@@ -33,8 +34,10 @@ from labhub.methods.models import (
     MethodState,
     MethodVersion,
     TargetKind,
+    Technique,
 )
 from labhub.reports import ImportReport
+from labhub.samples.queries import cases_of_method
 from labhub.web.access import PUBLIC
 from labhub.web.api import expected_version, page_of, sorted_by
 from labhub.web.auth import current_actor
@@ -204,6 +207,11 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
         opened=opened if opened is not version else None,
         content=content,
         files=queries.files_of(version, actor),
+        reference=queries.reference_link(actor, content["reference_method"]),
+        sets=pictures.sets_of(content),
+        drawing=pictures.sizes_of(pictures.maps_of(content)),
+        is_protein=version.technique is Technique.PROTEIN,
+        used_by=_used_by(version),
         figures=[(text, content["validation"][key]) for key, text in FIGURES],
         targets=[target for target in version.targets if target.kind is TargetKind.TARGET],
         lmos=[target for target in version.targets if target.kind is TargetKind.LMO],
@@ -226,6 +234,24 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
         **_names(),
     )
     return page, refusal.status if refusal else 200
+
+
+def _used_by(version: MethodVersion) -> dict[str, Any]:
+    """Return what points at a method, from every package of the hub."""
+    actor = current_actor()
+    lmos = {target.lmo.slug: target.lmo for target in version.targets if target.lmo}
+    elements = {target.element.slug: target.element.name for target in version.targets if target.element}
+    return {
+        "lmos": [
+            (slug, display(lmo.unique_identifier) if lmo.unique_identifier else lmo.event)
+            for slug, lmo in lmos.items()
+        ],
+        "elements": list(elements.items()),
+        "sequences": relation_queries.related_sequences(actor, version),
+        "methods": relation_queries.referring_methods(actor, version.method),
+        "cases": cases_of_method(actor, version.method_id),
+        "topics": topics_that_mention(actor, version.method.code),
+    }
 
 
 def _do(code: str, change: Callable[[], MethodVersion], done: Text) -> ResponseReturnValue:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labhub.i18n import N_, Text, _, ngettext
+from labhub.lmos import unique_identifier
 from labhub.methods.models import (
     ASSAY_FORMAT_NAMES,
     FILE_ROLE_NAMES,
@@ -289,8 +290,10 @@ def worded(path: str, value: Any) -> Text | None:
         return _(names[value])
     if isinstance(value, bool):
         return _(_YES_NO[value])
+    if path == "lmo_unique_identifiers":
+        return unique_identifier.display(str(value))
     if path == "studies.data" and isinstance(value, list):
-        return ngettext("%(num)s result", "%(num)s results", len(value))
+        return ngettext("%(num)s result", "%(num)s results", len(value), num=len(value))
     return str(value)
 
 

@@ -93,6 +93,24 @@ def test_topics_and_discussions_are_found_by_title(app: Flask) -> None:
     assert not db.session.execute(queries.topic_rows(None, q="nothing")).all()
 
 
+def test_topics_are_found_that_mention_a_word_by_itself(app: Flask) -> None:
+    one, two = make_topic(title="Maize"), make_topic(title="LH-12 again")
+    make_post(one, text="We tried LH-1 and lh-1.")
+    make_post(one, text="LH-1: it works.")
+    make_post(two, text="LH-12, xLH-1, LH-1.5 and LH-1-2 are others.")
+    mentions = queries.topics_that_mention(None, "LH-1")
+    assert mentions == [{"topic_id": one.id, "title": "Maize", "posts": 2}]
+
+
+@pytest.mark.req("A2")
+def test_hidden_posts_mention_nothing(app: Flask) -> None:
+    moderator = make_actor(Role.SECRETARIAT, organisation="Secretariat")
+    post = make_post(text="Only LH-7 here.")
+    with transaction():
+        commands.moderate_post(moderator, post.number, commands.Moderation.HIDE, "Not for here")
+    assert queries.topics_that_mention(None, "LH-7") == []
+
+
 def test_counts_say_who_took_part(app: Flask) -> None:
     discussion = make_discussion()
     topic = make_topic(discussion)  # by the Secretariat
