@@ -26,6 +26,7 @@ from labhub.mail import postman_for
 from labhub.methods import api as methods_api
 from labhub.methods import compare_api as methods_compare_api
 from labhub.methods import page_views as methods_page_views
+from labhub.methods import recall_api, recall_views, review_api, review_views
 from labhub.methods import views as methods_views
 from labhub.samples import api as samples_api
 from labhub.samples import views as samples_views
@@ -50,6 +51,8 @@ API_BLUEPRINTS = (
     sequences_api,
     methods_api,
     methods_compare_api,
+    review_api,
+    recall_api,
     samples_api,
     indicators_api,
     forum_api,
@@ -61,6 +64,8 @@ PAGE_BLUEPRINTS = (
     sequences_views,
     methods_views,
     methods_page_views,
+    review_views,
+    recall_views,
     indicators_views,
     forum_views,
     samples_views,
@@ -125,6 +130,7 @@ def create_app(config: Config | None = None) -> Flask:
 
     init_auth(app, config)
     init_downloads(app)
+    recall_views.init_notices(app)
     api = Api(app)
     for module in API_BLUEPRINTS:
         for blueprint in module.BLUEPRINTS:

@@ -128,6 +128,23 @@ RULES: dict[str, dict[Role, Condition]] = {
         R.REVIEWER: not_own_submission,
         R.SECRETARIAT: not_own_submission,
     },
+    "method.comment": {
+        R.ANALYST: own_laboratory,
+        R.MANAGER: own_laboratory,
+        R.REVIEWER: always,
+        R.SECRETARIAT: always,
+    },
+    "method.recall": {R.MANAGER: own_laboratory, R.REVIEWER: always, R.SECRETARIAT: always},
+    "method.follow-recall": {
+        R.ANALYST: own_laboratory,
+        R.MANAGER: own_laboratory,
+        R.REVIEWER: always,
+        R.SECRETARIAT: always,
+    },
+    "verification.create": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory},
+    "verification.change": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory},
+    "verification.publish": {R.MANAGER: own_laboratory},
+    "verification.hide": {R.REVIEWER: not_own_submission, R.SECRETARIAT: not_own_submission},
     # cases
     "case.list": {R.ANALYST: always, R.MANAGER: always, R.FOCAL_POINT: always},
     "case.create": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory, R.FOCAL_POINT: own_party},

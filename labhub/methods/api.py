@@ -223,18 +223,22 @@ def submit(given: dict[str, Any], code: str) -> Response:
 @blp.alt_response(422, schema=Problem)
 @blp.alt_response(428, schema=Problem)
 def review(given: dict[str, Any], code: str) -> Response:
-    """Take the review of the version that If-Match names on, or return it with a reason."""
+    """Take the review of the version that If-Match names on, give it back, take it over, or return it."""
     actor, expected = current_actor(), expected_version()
     with transaction():
         if given["decision"] == "claim":
             return _answer(commands.start_review(actor, code, expected=expected))
+        if given["decision"] == "release":
+            return _answer(commands.release_claim(actor, code, given["reason"], expected=expected))
+        if given["decision"] == "take-over":
+            return _answer(commands.take_over(actor, code, given["reason"], expected=expected))
         version = commands.return_to_laboratory(actor, code, given["reason"], expected=expected)
         # The reviewer no longer sees the version; what was done is said all the same.
         return answer_record(record_of(version, [version]), version.edition)
 
 
 @blp.post("/<code>/publication")
-@blp.arguments(schemas.EmptyIn)
+@blp.arguments(schemas.PublicationIn)
 @blp.response(200, schemas.MethodOut)
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)
@@ -245,7 +249,7 @@ def publish(given: dict[str, Any], code: str) -> Response:
     """Publish the version that If-Match names: by a reviewer or the Secretariat, not by who worked on it."""
     expected = expected_version()
     with transaction():
-        return _answer(commands.publish(current_actor(), code, expected=expected))
+        return _answer(commands.publish(current_actor(), code, expected=expected, **given))
 
 
 @blp.post("/<code>/withdrawal")

@@ -1,6 +1,7 @@
 """Everything that changes methods; one function is one sentence a user could say.
 
 Each command that changes a state locks the method first, so that of many at once one has an effect.
+Everybody concerned by a step is written to once, but who takes it (``docs/decisions/0023-review.md``).
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,11 +12,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm.attributes import flag_modified
 
-from labhub import audit, clock, outbox
+from labhub import audit, clock
 from labhub.accounts import queries as accounts
-from labhub.accounts.actor import OPERATOR, Actor, Role
-from labhub.accounts.commands import BASE_URL
-from labhub.accounts.models import Laboratory, User
+from labhub.accounts.actor import OPERATOR, Actor
+from labhub.accounts.models import Laboratory
 from labhub.accounts.policy import require
 from labhub.db import db
 from labhub.errors import Conflict, Invalid, NotAllowed, NotFound, StaleEdit
@@ -23,7 +23,8 @@ from labhub.file_kinds import FileKind
 from labhub.i18n import Text, _
 from labhub.lmos import unique_identifier
 from labhub.lmos.queries import match_element, match_lmo
-from labhub.methods import exchange, queries
+from labhub.methods import exchange, queries, recall_commands, review_queries
+from labhub.methods import notice_commands as notices
 from labhub.methods.exchange import HUB_CODE, LONGEST_NOTE, Checked, Content
 from labhub.methods.models import (
     EDITABLE_STATES,
@@ -53,6 +54,8 @@ from labhub.methods.models import (
     Technique,
     ValidationStudy,
 )
+from labhub.methods.notice_commands import link_of, tell
+from labhub.methods.review_models import RecallCause, Side
 from labhub.names import name_key
 from labhub.reports import ImportReport, Outcome, RowReport
 from labhub.storage import StoredFile
@@ -97,6 +100,21 @@ def _check_state(version: MethodVersion, *allowed: MethodState, message: Text) -
 def _check_edition(version: MethodVersion, expected: int | None) -> None:
     if expected is not None and version.edition != expected:
         raise StaleEdit(_("Somebody else has changed this record. Load it again and repeat your change."))
+
+
+def _check_content_edition(version: MethodVersion, expected: int) -> None:
+    """Refuse a change of content made on an older reading, unless only files have changed since."""
+    number, row_version = divmod(expected, 1_000_000)
+    only_files = version.form_edition is not None and version.form_edition <= row_version
+    if not (only_files and number == version.number and row_version <= version.row_version):
+        _check_edition(version, expected)
+
+
+def _touch_files(actor: Actor, version: MethodVersion) -> None:
+    """Note who changed the files; the version moves on, and forms of its content stay good."""
+    if version.form_edition is None:
+        version.form_edition = version.row_version
+    _touch(actor, version)
 
 
 def _writers(*versions: MethodVersion) -> set[int]:
@@ -364,7 +382,7 @@ def change_draft(
     method, versions = _lock(actor, code)
     version = _open_version(versions)
     require(actor, "method.change", version)
-    _check_edition(version, expected)
+    _check_content_edition(version, expected)
     _check_editable(version)
     before = queries.content_of(version)
     _refuse_marks(given, before)
@@ -413,6 +431,7 @@ def _change(
     if version.number == 1:
         method.source_code = content["source_code"]
     _fill(version, content, _Matcher(), trusted=False)
+    version.form_edition = None
     _touch(actor, version)
     db.session.flush()
     after = queries.content_of(version)
@@ -480,7 +499,7 @@ def add_file(
         uploaded_at=clock.now(),
     )
     version.files.append(row)
-    _touch(actor, version)
+    _touch_files(actor, version)
     db.session.flush()
     audit.record(
         actor,
@@ -511,7 +530,7 @@ def remove_file(actor: Actor, code: str, file_id: int) -> None:
         raise Conflict(_("A published version never changes. Begin a new version."))
     _check_editable(version)
     version.files.remove(seen)
-    _touch(actor, version)
+    _touch_files(actor, version)
     audit.record(
         actor,
         "method.remove-file",
@@ -588,7 +607,7 @@ def submit(actor: Actor, code: str, *, expected: int | None = None) -> MethodVer
     version.editor_ids = _editors(actor, version)  # with who submitted before: the column holds the last
     version.state = MethodState.SUBMITTED
     version.submitted_by_id, version.submitted_at = actor.user_id, clock.now()
-    version.reviewer_id = version.review_started_at = None
+    version.reviewer_id = version.review_started_at = version.form_edition = None
     audit.record(
         actor,
         "method.submit",
@@ -598,10 +617,22 @@ def submit(actor: Actor, code: str, *, expected: int | None = None) -> MethodVer
         before={"state": before},
         after={"state": version.state, "content": queries.seal_of(version)},
     )
-    readers = accounts.people_with_role(Role.REVIEWER) + accounts.people_with_role(Role.SECRETARIAT)
-    _tell(
-        (user for user in readers if user.id != actor.user_id),
-        version,
+    notices.mark_told(version, Side.LABORATORY)
+    told = tell(
+        notices.laboratory_of(version),
+        _("Your laboratory has submitted method %(code)s", code=method.code),
+        _(
+            "Version %(number)s of the method “%(title)s” was submitted for review. The reviewers have "
+            "been told. "
+            "You will be written to when a reviewer takes it on, returns or publishes it: %(link)s\n",
+            number=version.number,
+            title=version.title,
+            link=link_of(version),
+        ),
+        by=actor,
+    )
+    tell(
+        notices.reviewers(),
         _("Method %(code)s waits for review", code=method.code),
         _(
             "The laboratory %(laboratory)s has submitted version %(number)s of the method “%(title)s”.\n\n"
@@ -609,8 +640,10 @@ def submit(actor: Actor, code: str, *, expected: int | None = None) -> MethodVer
             laboratory=method.laboratory.name if method.laboratory else "",
             number=version.number,
             title=version.title,
-            link=_link(version),
+            link=link_of(version),
         ),
+        by=actor,
+        told=told,
     )
     return version
 
@@ -633,7 +666,130 @@ def start_review(actor: Actor, code: str, *, expected: int | None = None) -> Met
         before={"state": MethodState.SUBMITTED},
         after={"state": version.state},
     )
+    tell(
+        notices.laboratory_of(version),
+        _("A reviewer has taken on method %(code)s", code=method.code),
+        _(
+            "Version %(number)s of the method “%(title)s” is being reviewed now. The reviewer may write "
+            "comments "
+            "on its fields; you can answer them here: %(link)s\n",
+            number=version.number,
+            title=version.title,
+            link=link_of(version),
+        ),
+        by=actor,
+    )
     return version
+
+
+def release_claim(actor: Actor, code: str, note: str = "", *, expected: int | None = None) -> MethodVersion:
+    """Give a review that one has taken on back, so that another reviewer can take it."""
+    method, versions = _lock(actor, code)
+    version = _open_version(versions)
+    _require_second_person(actor, "method.review", version)
+    _check_edition(version, expected)
+    _check_state(version, MethodState.IN_REVIEW, message=_("Nobody has taken on the review of this version."))
+    if version.reviewer_id != actor.user_id:
+        raise NotAllowed(_("Another person has taken on this review. You can take it over, with a note."))
+    text = _clean_reason(note, "note") if note.strip() else ""
+    version.state = MethodState.SUBMITTED
+    version.reviewer_id = version.review_started_at = None
+    audit.record(
+        actor,
+        "method.release",
+        "method",
+        method.id,
+        version=version.number,
+        before={"state": MethodState.IN_REVIEW, "reviewer": actor.user_id},
+        after={"state": version.state},
+        reason=text,
+    )
+    told = tell(
+        notices.laboratory_of(version),
+        _("Method %(code)s waits for another reviewer", code=method.code),
+        _(
+            "The reviewer of version %(number)s of the method “%(title)s” has given the review back. It "
+            "waits for "
+            "another reviewer: %(link)s\n",
+            number=version.number,
+            title=version.title,
+            link=link_of(version),
+        ),
+        by=actor,
+    )
+    tell(
+        notices.reviewers(),
+        _("Method %(code)s waits for review again", code=method.code),
+        _(
+            "The review of version %(number)s of the method “%(title)s” was given back.\n\nNote: %(note)s\n\n"
+            "Take it on here: %(link)s\n",
+            number=version.number,
+            title=version.title,
+            note=text or "–",
+            link=link_of(version),
+        ),
+        by=actor,
+        told=told,
+    )
+    return version
+
+
+def take_over(actor: Actor, code: str, note: str, *, expected: int | None = None) -> MethodVersion:
+    """Take over the review that another person has taken on, saying why."""
+    method, versions = _lock(actor, code)
+    version = _open_version(versions)
+    _require_second_person(actor, "method.review", version)
+    _check_edition(version, expected)
+    _check_state(version, MethodState.IN_REVIEW, message=_("Nobody has taken on the review of this version."))
+    if version.reviewer_id == actor.user_id:
+        raise Conflict(_("You have taken on this review already."))
+    text = _clean_reason(note, "note")
+    before = version.reviewer_id
+    former = [version.reviewer] if version.reviewer is not None else []
+    version.reviewer_id, version.review_started_at = actor.user_id, clock.now()
+    audit.record(
+        actor,
+        "method.take-over",
+        "method",
+        method.id,
+        version=version.number,
+        before={"reviewer": before},
+        after={"reviewer": actor.user_id},
+        reason=text,
+    )
+    told = tell(
+        former,
+        _("Your review of method %(code)s was taken over", code=method.code),
+        _(
+            "%(name)s has taken over the review of version %(number)s of the method “%(title)s”.\n\n"
+            "Note: %(note)s\n\n%(link)s\n",
+            name=actor.name,
+            number=version.number,
+            title=version.title,
+            note=text,
+            link=link_of(version),
+        ),
+        by=actor,
+    )
+    tell(
+        notices.laboratory_of(version),
+        _("Another reviewer has taken on method %(code)s", code=method.code),
+        _(
+            "Another reviewer goes on with version %(number)s of the method “%(title)s”: %(link)s\n",
+            number=version.number,
+            title=version.title,
+            link=link_of(version),
+        ),
+        by=actor,
+        told=told,
+    )
+    return version
+
+
+def _check_claim(actor: Actor, version: MethodVersion) -> None:
+    """A claim binds: who wants to return or publish what another person reviews takes it over first."""
+    if version.state is MethodState.IN_REVIEW and version.reviewer_id not in (None, actor.user_id):
+        raise Conflict(_("Another person reviews this version. Take the review over first, with a note."))
 
 
 def return_to_laboratory(
@@ -645,6 +801,7 @@ def return_to_laboratory(
     _require_second_person(actor, "method.review", version)
     _check_edition(version, expected)
     _check_state(version, *REVIEW_STATES, message=_("This version does not wait for review."))
+    _check_claim(actor, version)
     before = version.state
     version.return_reason = _clean_reason(reason)
     version.state, version.returned_at = MethodState.RETURNED, clock.now()
@@ -659,28 +816,45 @@ def return_to_laboratory(
         after={"state": version.state},
         reason=version.return_reason,
     )
-    _tell_laboratory(
-        version,
+    notices.mark_told(version, Side.REVIEWER)
+    remarks = review_queries.open_threads(version)
+    words = {
+        "number": version.number,
+        "title": version.title,
+        "reason": version.return_reason,
+        "remarks": notices.RemarkLines([(each.remark.field, each.remark.text) for each in remarks]),
+        "link": link_of(version),
+    }
+    tell(
+        notices.laboratory_of(version),
         _("Method %(code)s was returned to your laboratory", code=method.code),
         _(
             "Version %(number)s of the method “%(title)s” was returned.\n\nReason: %(reason)s\n\n"
+            "Comments that are open:\n%(remarks)s\n\nChange it and submit it again: %(link)s\n",
+            **words,
+        )
+        if remarks
+        else _(
+            "Version %(number)s of the method “%(title)s” was returned.\n\nReason: %(reason)s\n\n"
             "Change it and submit it again: %(link)s\n",
-            number=version.number,
-            title=version.title,
-            reason=version.return_reason,
-            link=_link(version),
+            **words,
         ),
+        by=actor,
     )
     return version
 
 
-def publish(actor: Actor, code: str, *, expected: int | None = None) -> MethodVersion:
-    """Make a submitted version visible to everybody; the version before it becomes superseded."""
+def publish(actor: Actor, code: str, *, expected: int | None = None, notify: bool = True) -> MethodVersion:
+    """Make a submitted version visible to everybody; the version before it becomes superseded.
+
+    ``notify``: everybody who downloaded the version before is told of the new one.
+    """
     method, versions = _lock(actor, code)
     version = _open_version(versions)
     _require_second_person(actor, "method.publish", version)
     _check_edition(version, expected)
     _check_state(version, *REVIEW_STATES, message=_("Only a submitted version can be published."))
+    _check_claim(actor, version)
     now = clock.now()
     previous = next((each for each in versions if each.state is MethodState.PUBLISHED), None)
     never_published = all(each.state not in PUBLIC_STATES for each in versions)
@@ -691,12 +865,18 @@ def publish(actor: Actor, code: str, *, expected: int | None = None) -> MethodVe
         previous.state, previous.superseded_at = MethodState.SUPERSEDED, now
         db.session.flush()  # one published version at a time
     before = version.state
+    reviewed = notices.those_who_reviewed(version)
     version.review_started_at = version.review_started_at or now
     version.reviewer_id = actor.user_id
     version.published_by_id, version.published_at = actor.user_id, now
     db.session.flush()
     version.content_hash = queries.seal_of(version)
     version.state = MethodState.PUBLISHED
+    recall, told = None, set[int]()
+    if previous is not None and notify:
+        recall, told = recall_commands.announce(
+            actor, previous, RecallCause.NEW_VERSION, version.change_note, new_version=version
+        )
     audit.record(
         actor,
         "method.publish",
@@ -704,19 +884,26 @@ def publish(actor: Actor, code: str, *, expected: int | None = None) -> MethodVe
         method.id,
         version=version.number,
         before={"state": before, "superseded": previous.number if previous else None},
-        after={"state": version.state, "code": method.code, "content": version.content_hash},
+        after={
+            "state": version.state,
+            "code": method.code,
+            "content": version.content_hash,
+            "notice": recall.id if recall else None,
+        },
         export=True,
     )
-    _tell_laboratory(
-        version,
+    tell(
+        [*notices.laboratory_of(version), *reviewed],
         _("Method %(code)s is published", code=method.code),
         _(
             "Version %(number)s of the method “%(title)s” is published and can be downloaded by everybody: "
             "%(link)s\n",
             number=version.number,
             title=version.title,
-            link=_link(version),
+            link=link_of(version),
         ),
+        by=actor,
+        told=told,
     )
     return version
 
@@ -743,6 +930,7 @@ def withdraw(
     before = version.state
     version.state, version.withdrawn_at = MethodState.WITHDRAWN, clock.now()
     version.withdrawn_by_id, version.withdrawal_reason = actor.user_id, text
+    recall, told = recall_commands.announce(actor, version, RecallCause.WITHDRAWAL, text)
     audit.record(
         actor,
         "method.withdraw",
@@ -750,11 +938,11 @@ def withdraw(
         method.id,
         version=version.number,
         before={"state": before},
-        after={"state": version.state},
+        after={"state": version.state, "recall": recall.id},
         reason=text,
     )
-    _tell_laboratory(
-        version,
+    tell(
+        [*notices.laboratory_of(version), *notices.those_who_reviewed(version)],
         _("Method %(code)s was withdrawn", code=method.code),
         _(
             "Version %(number)s of the method “%(title)s” was withdrawn. It stays readable, marked.\n\n"
@@ -762,36 +950,12 @@ def withdraw(
             number=version.number,
             title=version.title,
             reason=text,
-            link=_link(version),
+            link=link_of(version),
         ),
+        by=actor,
+        told=told,
     )
     return version
-
-
-# Mail ----------------------------------------------------------------------------------------
-
-
-def _link(version: MethodVersion) -> str:
-    base = BASE_URL[0] if BASE_URL else ""
-    return f"{base}/methods/{version.method.code}/versions/{version.number}"
-
-
-def _tell(readers: Iterable[User], version: MethodVersion, subject: Text, body: Text) -> None:
-    told: set[int] = set()
-    for user in readers:
-        if user.id not in told:
-            told.add(user.id)
-            outbox.add(user.email, subject, body, language=user.language)
-
-
-def _tell_laboratory(version: MethodVersion, subject: Text, body: Text) -> None:
-    """Write to the person who submitted and to the managers of the laboratory."""
-    readers: list[User] = []
-    if version.submitted_by is not None and version.submitted_by.active:
-        readers.append(version.submitted_by)
-    if version.laboratory_id is not None:
-        readers += accounts.members_of(version.laboratory_id, Role.MANAGER)
-    _tell(readers, version, subject, body)
 
 
 # Files of many methods -----------------------------------------------------------------------

@@ -394,6 +394,8 @@ class MethodVersion(Model):
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     withdrawal_reason: Mapped[str] = mapped_column(Text, default="")
     row_version: Mapped[int] = mapped_column(default=1)
+    form_edition: Mapped[int | None]
+    """The oldest row version whose content is still the present one: only files were changed since."""
 
     method: Mapped[DetectionMethod] = relationship(back_populates="versions")
     oligos: Mapped[list["Oligo"]] = relationship(

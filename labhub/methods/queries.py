@@ -87,12 +87,14 @@ def _may_see(actor: Actor | None) -> ColumnElement[bool]:
     return or_(*ways)
 
 
-def _has_code(code: str) -> ColumnElement[bool]:
+def has_code(code: str) -> ColumnElement[bool]:
+    """Return the condition that a method has this code, or was given it first by the hub."""
     key = code.casefold()
     return or_(DetectionMethod.code_key == key, DetectionMethod.hub_key == key)
 
 
-def _no_method(code: str) -> NotFound:
+def no_method(code: str) -> NotFound:
+    """Return the refusal for a method that is not there, or not for this person."""
     return NotFound(_("There is no method %(code)s.", code=code[:60]))
 
 
@@ -116,24 +118,24 @@ def find_method(actor: Actor | None, code: str) -> DetectionMethod:
     """Return a method by its code, or by the code that the hub gave it first, whatever the case."""
     method = None
     if CODE_SHAPE.fullmatch(code):
-        method = db.session.scalar(visible_methods(actor).where(_has_code(code)))
+        method = db.session.scalar(visible_methods(actor).where(has_code(code)))
     if method is None:
-        raise _no_method(code)
+        raise no_method(code)
     return method
 
 
 def versions_of(actor: Actor | None, code: str) -> list[MethodVersion]:
     """Return the versions of a method that the actor may see, newest first."""
     if not CODE_SHAPE.fullmatch(code):
-        raise _no_method(code)
+        raise no_method(code)
     versions = db.session.scalars(
         visible_versions(actor)
-        .where(_has_code(code))
+        .where(has_code(code))
         .order_by(MethodVersion.number.desc())
         .options(*whole_version())
     ).all()
     if not versions:
-        raise _no_method(code)
+        raise no_method(code)
     return list(versions)
 
 
@@ -154,7 +156,7 @@ def find_published_version(code: str, number: int | None = None) -> MethodVersio
     """Return a published version: the latest, or by its number also a superseded or withdrawn one."""
     if not CODE_SHAPE.fullmatch(code) or (number is not None and not 0 < number < LARGEST_NUMBER):
         raise NotFound(_("There is no published method %(code)s.", code=code[:60]))
-    query = visible_versions(None).where(_has_code(code))
+    query = visible_versions(None).where(has_code(code))
     if number is None:
         query = query.where(MethodVersion.state == MethodState.PUBLISHED)
     else:

@@ -371,14 +371,22 @@ class DownloadArguments(VersionArguments):
     format = fields.String(load_default="json", validate=validate.Length(max=20))
 
 
+class PublicationIn(Schema):
+    """Whether those who downloaded the version before are told of the new one."""
+
+    notify = fields.Boolean(load_default=True)
+
+
 class EmptyIn(Schema):
     """Nothing needs to be said."""
 
 
 class ReviewIn(Schema):
-    """What a reviewer does: take the review on, or return the version."""
+    """What a reviewer does: take the review on, give it back or over, or return the version."""
 
-    decision = fields.String(load_default="claim", validate=validate.OneOf(["claim", "return"]))
+    decision = fields.String(
+        load_default="claim", validate=validate.OneOf(["claim", "return", "release", "take-over"])
+    )
     reason = fields.String(load_default="", validate=validate.Length(max=10_240))
 
 

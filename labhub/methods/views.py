@@ -309,10 +309,10 @@ def give_back(code: str) -> ResponseReturnValue:
 @bp.post("/methods/<code>/publication")
 def publish(code: str) -> ResponseReturnValue:
     """Publish a version."""
-    load_form(schemas.EmptyIn())
+    notify = load_form(schemas.PublicationIn())["notify"]
     return _do(
         code,
-        lambda: commands.publish(current_actor(), code, expected=expected_version()),
+        lambda: commands.publish(current_actor(), code, expected=expected_version(), notify=notify),
         _("The method is published."),
     )
 

@@ -1,7 +1,7 @@
 """Everything that reads the ledger: rows in the order of time, and what they count to."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from labhub.db import db
 from labhub.usage.counting import DOUBLE_CLICK, Judged, Tally, Use, judge, session_hour, tally
-from labhub.usage.models import UsageEvent
+from labhub.usage.models import AgentClass, UsageEvent
 
 ROWS_AT_A_TIME = 5_000
 COUNTED_COLUMNS = tuple(getattr(UsageEvent, name) for name in Use._fields)
@@ -120,3 +120,66 @@ def verdicts(first: datetime, last: datetime) -> dict[int, Judged]:
     """Return what the rules say of each row between two instants, both inside, by the row's number."""
     around = uses(session_hour(first), last)
     return {judged.use.id: judged for judged in judge(around) if first <= judged.use.at <= last}
+
+
+@dataclass
+class Downloader:
+    """A person who has an item, by the ledger: every row with the account, programs included."""
+
+    user_id: int
+    party_id: int | None
+    laboratory_id: int | None
+    """Party and laboratory of the person at the last download."""
+    first_at: datetime
+    last_at: datetime
+    downloads: int = 0
+    files: list[str] = field(default_factory=list)
+    """Formats and files, each once, in the order of the first time."""
+
+
+def downloaders(kind: str, item_id: int, version: str, until: datetime) -> list[Downloader]:
+    """Return who has a version of an item, each person once, in the order of the first download.
+
+    For recalls only: the caller sees to it that names go no further than ``docs/methods.md`` says.
+    """
+    columns = (
+        UsageEvent.user_id,
+        UsageEvent.at,
+        UsageEvent.file,
+        UsageEvent.party_id,
+        UsageEvent.laboratory_id,
+    )
+    query = (
+        select(*columns)
+        .where(*_of_version(kind, item_id, version, until), UsageEvent.user_id.is_not(None))
+        .order_by(UsageEvent.at, UsageEvent.id)
+        .execution_options(yield_per=ROWS_AT_A_TIME)
+    )
+    found: dict[int, Downloader] = {}
+    for number, at, file, party_id, laboratory_id in db.session.execute(query):
+        user_id = int(number or 0)
+        person = found.setdefault(user_id, Downloader(user_id, party_id, laboratory_id, at, at))
+        person.last_at, person.party_id, person.laboratory_id = at, party_id, laboratory_id
+        person.downloads += 1
+        if file not in person.files:
+            person.files.append(file)
+    return list(found.values())
+
+
+def anonymous_downloads(kind: str, item_id: int, version: str, until: datetime) -> int:
+    """Return how many rows of a version have no account and are of no robot: nobody can be told of them."""
+    query = select(func.count()).where(
+        *_of_version(kind, item_id, version, until),
+        UsageEvent.user_id.is_(None),
+        UsageEvent.agent_class != AgentClass.ROBOT,
+    )
+    return db.session.scalar(query) or 0
+
+
+def _of_version(kind: str, item_id: int, version: str, until: datetime) -> list[ColumnElement[bool]]:
+    return [
+        UsageEvent.item_kind == kind,
+        UsageEvent.item_id == item_id,
+        UsageEvent.item_version == version,
+        UsageEvent.at <= until,
+    ]
