@@ -14,7 +14,8 @@ from labhub.db import db
 from labhub.errors import NotFound
 from labhub.i18n import _
 from labhub.methods import exchange, queries
-from labhub.methods.field_paths import choices, has_field, name_of
+from labhub.methods.field_paths import choices, has_field
+from labhub.methods.field_paths import name_of as name_of
 from labhub.methods.models import (
     EDITABLE_STATES,
     PUBLIC_STATES,
@@ -191,6 +192,16 @@ def author_name(actor: Actor | None, comment: MethodComment) -> str | None:
     return comment.author.name
 
 
+def quote_for(actor: Actor | None, comment: MethodComment) -> str | None:
+    """Return what a comment quotes, as the actor may know it.
+
+    A laboratory that corrects its draft quotes what reviewers may not read before it is submitted.
+    """
+    if comment.side is Side.LABORATORY and content_for(actor, comment.version) is None:
+        return None
+    return comment.quoted
+
+
 def comment_as_data(
     actor: Actor | None, comment: MethodComment, content: Mapping[str, Any] | None
 ) -> dict[str, Any]:
@@ -201,7 +212,7 @@ def comment_as_data(
         "version": comment.version.number,
         "field": comment.field,
         "field_exists": has_field(content, comment.field) if content is not None else None,
-        "quoted": comment.quoted,
+        "quoted": quote_for(actor, comment),
         "text": comment.text,
         "side": comment.side.value,
         "author": author_name(actor, comment),
@@ -215,8 +226,8 @@ def comment_as_data(
 
 def content_for(actor: Actor | None, version: MethodVersion) -> dict[str, Any] | None:
     """Return what a version says where the actor may read it: reviewers do not read a returned draft."""
-    if actor is None:
-        return None
+    if actor is None or actor.operator:
+        return queries.content_of(version) if actor is not None else None
     if version.state in EDITABLE_STATES and side_of(actor, version.method) is not Side.LABORATORY:
         return None
     return queries.content_of(version)
@@ -274,6 +285,7 @@ def panel(actor: Actor | None, version: MethodVersion) -> dict[str, Any]:
         "comment_fields": [],
         "earlier_comments": [],
         "last_editor": None,
+        "comment_quote": lambda comment: quote_for(actor, comment),
         "comment_author": lambda comment: author_name(actor, comment),
         "field_words": name_of,
         "has_reviewer": version.state is MethodState.IN_REVIEW,

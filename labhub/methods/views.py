@@ -15,7 +15,16 @@ from labhub.errors import Conflict, Invalid, Refusal, StaleEdit, TooLarge
 from labhub.forum.queries import topics_that_mention
 from labhub.i18n import Text, _
 from labhub.lmos.unique_identifier import display
-from labhub.methods import commands, exchange, pictures, queries, relation_queries, schemas
+from labhub.methods import (
+    commands,
+    exchange,
+    pictures,
+    queries,
+    recall_queries,
+    relation_queries,
+    review_queries,
+    schemas,
+)
 from labhub.methods.models import (
     ASSAY_FORMAT_NAMES,
     EDITABLE_STATES,
@@ -229,6 +238,8 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
             "renew": opened is None and can(actor, "method.change", version),
         },
         formats=queries.FORMATS,
+        **review_queries.panel(actor, version),
+        **recall_queries.panel(actor, version),
         message=refusal.message if refusal else "",
         errors=refusal.errors if refusal else {},
         **_names(),
@@ -504,6 +515,8 @@ def _form(
         rows=shown,
         **_laboratories(),
         figures=[(f"validation_{key}", text) for key, text in FIGURES],
+        comments_on=review_queries.by_form_field(version) if version else {},
+        field_words=review_queries.name_of,
         differences=_differences(version, values) if isinstance(refusal, StaleEdit) and version else [],
         message=refusal.message if refusal else "",
         errors=refusal.errors if refusal else {},

@@ -119,12 +119,15 @@ def test_story_from_draft_to_publication_leaves_one_entry_a_step_and_writes_to_t
     from_manager = commands.accounts.actor_of(manager)
     with transaction():
         commands.submit(from_manager, code)
-    assert set(mails()) == {"reviewer@example.org", "secretariat@example.org"}
+    assert set(mails()) == {"reviewer@example.org", "secretariat@example.org", "analyst@example.org"}
     with transaction():
         commands.start_review(reviewer, code)
     with transaction():
         commands.return_to_laboratory(reviewer, code, "The matrix is missing.")
-    assert [len(subjects) for subjects in mails().values()] == [1, 1, 1]
+    assert {name: len(subjects) for name, subjects in mails().items()} == {
+        "analyst@example.org": 3, "reviewer@example.org": 1, "secretariat@example.org": 1,
+        "manager@example.org": 2,
+    }  # fmt: skip
     with transaction():
         commands.submit(from_manager, code)
     assert not head.exists()
@@ -142,7 +145,8 @@ def test_story_from_draft_to_publication_leaves_one_entry_a_step_and_writes_to_t
         "method.return", "method.submit", "method.publish", "method.withdraw",
     ]  # fmt: skip
     assert {name: len(subjects) for name, subjects in mails().items()} == {
-        "reviewer@example.org": 2, "secretariat@example.org": 2, "manager@example.org": 3,
+        "analyst@example.org": 6, "reviewer@example.org": 2, "secretariat@example.org": 2,
+        "manager@example.org": 4,
     }  # fmt: skip
 
 
