@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, false, func, or_, select, true
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import contains_eager, selectinload
 
 from labhub.accounts.actor import Actor, Role
@@ -204,7 +205,10 @@ def list_own_notices(actor: Actor | None, limit: int = 50) -> list[MethodRecallR
 
 
 def open_recalls(actor: Actor | None) -> int:
-    """Return how many recalls the actor still has to acknowledge."""
+    """Return how many recalls the actor still has to acknowledge; none when the database does not answer.
+
+    Every page asks this, also the one that tells of a fault of the database: it must not become another.
+    """
     if actor is None or actor.user_id is None:
         return 0
     query = (
@@ -217,7 +221,11 @@ def open_recalls(actor: Actor | None) -> int:
             MethodRecall.kind == RecallKind.RECALL,
         )
     )
-    return db.session.scalar(query) or 0
+    try:
+        return db.session.scalar(query) or 0
+    except SQLAlchemyError:
+        db.session.rollback()
+        return 0
 
 
 def find_own_notice(actor: Actor, recall_id: int) -> MethodRecallRecipient:

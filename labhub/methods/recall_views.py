@@ -5,10 +5,9 @@ from typing import Any
 from flask import Blueprint, Flask, flash, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from huey import crontab
-from sqlalchemy.exc import SQLAlchemyError
 
 from labhub import audit
-from labhub.db import db, transaction
+from labhub.db import transaction
 from labhub.errors import Conflict
 from labhub.i18n import _
 from labhub.methods import recall_commands, recall_queries, review_commands
@@ -31,11 +30,7 @@ def _notices() -> dict[str, Any]:
 
 def _open_recalls() -> int:
     if "open_recalls" not in g:
-        try:
-            g.open_recalls = recall_queries.open_recalls(current_actor())
-        except SQLAlchemyError:  # the page tells of a fault of the database; it must not become another
-            db.session.rollback()
-            g.open_recalls = 0
+        g.open_recalls = recall_queries.open_recalls(current_actor())
     count: int = g.open_recalls
     return count
 
