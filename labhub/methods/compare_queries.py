@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from labhub.accounts.actor import Actor
-from labhub.errors import Invalid
+from labhub.errors import Invalid, NotFound
 from labhub.i18n import Text, _
 from labhub.methods import comparison, differences
+from labhub.methods.charts import Chart, charts_of
 from labhub.methods.models import STATE_NAMES, MethodVersion
 from labhub.methods.queries import content_of, files_of, find_version, versions_of
 
@@ -51,6 +52,16 @@ def versions_to_compare(actor: Actor | None, codes: Sequence[str]) -> list[Metho
         if version not in versions:
             versions.append(version)
     return versions
+
+
+def find_chart(version: MethodVersion, place: int, name: str) -> Chart:
+    """Return a chart of a version's study by the study's place, from 0, and the chart's name."""
+    studies = content_of(version)["studies"]
+    known = charts_of(studies[place]) if place < len(studies) else []
+    found = next((chart for chart in known if chart.name == name), None)
+    if found is None:
+        raise NotFound(_("There is no such chart."))
+    return found
 
 
 def state_names() -> dict[str, Text]:

@@ -8,7 +8,7 @@ from marshmallow import RAISE, Schema, ValidationError
 
 from labhub.errors import Refusal
 from labhub.i18n import _
-from labhub.methods import compare_queries, comparison, differences, page_schemas, pictures, queries
+from labhub.methods import charts, compare_queries, comparison, differences, page_schemas, pictures, queries
 from labhub.web.access import PUBLIC
 from labhub.web.auth import current_actor
 from labhub.web.downloads import SANDBOX
@@ -18,6 +18,7 @@ bp = Blueprint("method_pages", __name__)
 
 ACCESS = {
     "oligos": PUBLIC,
+    "chart": PUBLIC,
     "compare_versions": PUBLIC,
     "compare": PUBLIC,
     "compare_download": PUBLIC,
@@ -39,6 +40,14 @@ def picture(drawing: str) -> Response:
     response = Response(drawing, mimetype="image/svg+xml")
     response.headers["Content-Security-Policy"] = g.content_security_policy = SANDBOX
     return response
+
+
+@bp.get("/methods/<code>/versions/<int:number>/studies/<int:place>/<name>.svg")
+def chart(code: str, number: int, place: int, name: str) -> ResponseReturnValue:
+    """Draw a chart of a validation study; studies count from 0."""
+    version = queries.find_version(current_actor(), code, number)
+    found = compare_queries.find_chart(version, place, name)
+    return picture(charts.render(found, request.args.get("width", charts.WIDTHS[-1], type=int)))
 
 
 # Versions ------------------------------------------------------------------------------------

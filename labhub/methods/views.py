@@ -16,7 +16,9 @@ from labhub.forum.queries import topics_that_mention
 from labhub.i18n import Text, _
 from labhub.lmos.unique_identifier import display
 from labhub.methods import (
+    charts,
     commands,
+    differences,
     exchange,
     pictures,
     queries,
@@ -221,6 +223,10 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
         drawing=pictures.sizes_of(pictures.maps_of(content)),
         is_protein=version.technique is Technique.PROTEIN,
         used_by=_used_by(version),
+        study_charts=[
+            (place, differences.label_of("studies", study), charts.charts_of(study))
+            for place, study in enumerate(content["studies"])
+        ],
         figures=[(text, content["validation"][key]) for key, text in FIGURES],
         targets=[target for target in version.targets if target.kind is TargetKind.TARGET],
         lmos=[target for target in version.targets if target.kind is TargetKind.LMO],
