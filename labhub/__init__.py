@@ -26,7 +26,14 @@ from labhub.mail import postman_for
 from labhub.methods import api as methods_api
 from labhub.methods import compare_api as methods_compare_api
 from labhub.methods import page_views as methods_page_views
-from labhub.methods import recall_api, recall_views, review_api, review_views
+from labhub.methods import (
+    recall_api,
+    recall_views,
+    review_api,
+    review_views,
+    verification_api,
+    verification_views,
+)
 from labhub.methods import views as methods_views
 from labhub.samples import api as samples_api
 from labhub.samples import views as samples_views
@@ -53,6 +60,7 @@ API_BLUEPRINTS = (
     methods_compare_api,
     review_api,
     recall_api,
+    verification_api,
     samples_api,
     indicators_api,
     forum_api,
@@ -66,6 +74,7 @@ PAGE_BLUEPRINTS = (
     methods_page_views,
     review_views,
     recall_views,
+    verification_views,
     indicators_views,
     forum_views,
     samples_views,

@@ -23,6 +23,7 @@ from labhub.lmos import commands as lmo_commands
 from labhub.lmos import queries as lmo_queries
 from labhub.lmos.models import Element, Lmo
 from labhub.methods import commands as method_commands
+from labhub.methods import verification_commands
 from labhub.methods.models import (
     DetectionMethod,
     FileRole,
@@ -32,6 +33,7 @@ from labhub.methods.models import (
     Specificity,
     Technique,
 )
+from labhub.methods.review_models import MethodVerification
 from labhub.samples import commands as samples
 from labhub.samples.models import Case, Sample
 from labhub.sequences import commands as sequence_commands
@@ -426,3 +428,37 @@ def browser_of(app: Flask, user: User) -> FlaskClient:
     client = app.test_client()
     assert sign_in(client, user.email).status_code == 303
     return client
+
+
+def verification_content(**fields: object) -> dict[str, Any]:
+    """Return a verification as it is sent; ``fields`` replace those of its study."""
+    study = {
+        "year": 2026,
+        "unit": "% m/m",
+        "slope": -3.4,
+        "r2": 0.995,
+        "lod_copies": 8,
+        "levels": [{"label": "1 %", "assigned": 1, "mean": 1.1, "bias_percent": 10, "rsdr_percent": 12}],
+        **fields,
+    }
+    return {
+        "outcome": "performs-as-validated",
+        "matrices": ["maize flour", "seed"],
+        "instrument": "QuantStudio 5",
+        "study": study,
+    }
+
+
+def make_verification(
+    version: MethodVersion, *, manager: Actor | None = None, state: str = "published", **fields: object
+) -> MethodVerification:
+    """Return a verification of a published version by the laboratory of ``manager`` (a new one)."""
+    manager = manager or make_actor(Role.MANAGER, laboratory=make_laboratory())
+    with transaction():
+        row = verification_commands.create_verification(
+            manager, version.method.code, verification_content(**fields), number=version.number
+        )
+    if state == "published":
+        with transaction():
+            row = verification_commands.publish_verification(manager, version.method.code, row.id)
+    return row

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labhub.errors import Invalid
-from labhub.i18n import N_, Text, _
+from labhub.i18n import Text, _
+from labhub.methods import words
 
 LONGEST_PATH = 200
 LONGEST_QUOTE = 2_000
@@ -80,58 +81,41 @@ def as_text(value: Any) -> str | None:
     return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"
 
 
-NAMES: dict[str, str] = {
-    "title": N_("Title"),
-    "specificity": N_("Specificity"),
-    "technique": N_("Technique"),
-    "quantitative": N_("Result"),
-    "chemistry": N_("Chemistry"),
-    "target": N_("Target"),
-    "targets": N_("Events or elements"),
-    "lmo_unique_identifiers": N_("LMOs"),
-    "taxon": N_("Taxon"),
-    "oligos": N_("Primers and probes"),
-    "amplicon_bp": N_("Amplicon, bp"),
-    "amplicon": N_("Amplicon sequence"),
-    "amplicon_accession": N_("Accession number"),
-    "reference_gene": N_("Reference gene"),
-    "reference_method": N_("Reference method (taxon)"),
-    "reference_materials": N_("Reference materials"),
-    "calibrant": N_("Calibrant or reference material, with supplier"),
-    "reaction_microlitre": N_("Reaction volume, µL"),
-    "template_nanogram": N_("DNA in one reaction, ng"),
-    "thermal_profile": N_("Temperature programme"),
-    "reagents": N_("Reagents"),
-    "matrices": N_("Matrices"),
-    "licence": N_("Licence"),
-    "rights": N_("Rights of use"),
-    "validation": N_("Validation"),
-    "studies": N_("Validation studies"),
-    "standardisation": N_("Standard"),
-    "sources": N_("Sources"),
-    "notes": N_("Notes"),
-}
-"""The fields that a remark is offered for first, in the order of the page; any other path may be typed."""
+OFFERED = (
+    "title", "specificity", "technique", "quantitative", "chemistry", "target", "targets",
+    "lmo_unique_identifiers", "taxon", "oligos", "amplicon_bp", "amplicon", "amplicon_accession",
+    "reference_gene", "reference_method", "reference_materials", "calibrant", "reaction_microlitre",
+    "template_nanogram",
+    "thermal_profile", "reagents", "matrices", "licence", "rights", "validation", "studies",
+    "standardisation", "sources", "notes",
+)  # fmt: skip
+"""The fields that a remark is offered for first, in the order of the page; any other path is taken too."""
 
 
 def name_of(path: str) -> list[Text]:
     """Return a path as the reader's words, part by part; places in lists count from 1.
 
     >>> [str(part) for part in name_of("oligos.1.sequence")]
-    ['Primers and probes', '2', 'sequence']
+    ['Primers and probes', '2', 'Sequence']
     >>> [str(part) for part in name_of("")]
     ['The whole version']
     """
     if not path:
         return [_("The whole version")]
-    first, *others = path.split(".")
-    words: list[Text] = [_(NAMES[first]) if first in NAMES else first.replace("_", " ")]
-    return words + [str(int(part) + 1) if part.isdecimal() else part.replace("_", " ") for part in others]
+    found: list[Text] = []
+    named: list[str] = []
+    for part in path.split("."):
+        if part.isdecimal():
+            found.append(str(int(part) + 1))
+        else:
+            named.append(part)
+            found.append(words.name_of(".".join(named)))
+    return found
 
 
 def choices(content: Mapping[str, Any]) -> list[tuple[str, list[Text]]]:
     """Return the paths that a page offers: the named fields, then each oligo and each study."""
-    found = [(path, name_of(path)) for path in ("", *NAMES) if not path or path in content]
+    found = [(path, name_of(path)) for path in ("", *OFFERED) if not path or path in content]
     for key, parts in (("oligos", ("", "sequence", "final_concentration_nanomolar")), ("studies", ("",))):
         for place in range(len(content.get(key) or ())):
             for part in parts:

@@ -26,6 +26,7 @@ from labhub.methods import (
     relation_queries,
     review_queries,
     schemas,
+    verification_queries,
 )
 from labhub.methods.models import (
     ASSAY_FORMAT_NAMES,
@@ -246,6 +247,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
         formats=queries.FORMATS,
         **review_queries.panel(actor, version),
         **recall_queries.panel(actor, version),
+        **verification_queries.panel(actor, version),
         message=refusal.message if refusal else "",
         errors=refusal.errors if refusal else {},
         **_names(),
