@@ -343,7 +343,7 @@ class MethodVersion(Model):
     reference_gene: Mapped[str | None] = mapped_column(String(200))
     reference_gene_verified: Mapped[bool | None]
     reference_gene_source: Mapped[str | None] = mapped_column(String(500))
-    reference_method: Mapped[str | None] = mapped_column(String(200))
+    reference_method: Mapped[str | None] = mapped_column(String(200), index=True)
     """The taxon-specific method that results are set in relation to: its code or title."""
     calibrant: Mapped[str | None] = mapped_column(Text)
     """Calibrant or certified reference material, with its supplier."""

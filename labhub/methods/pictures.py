@@ -259,9 +259,9 @@ def remark(site: Site, amplicon: AmpliconMap) -> Text | str:
         return _("Drawn at the end, because an amplicon reaches from primer to primer.")
     before, after = max(0, 1 - site.start), max(0, site.end - amplicon.length_bp)
     if before or after:
-        return _("Hangs over the end of the amplicon by %(number)s bases.", number=before + after)
+        return _("Bases that hang over the end of the amplicon: %(number)s.", number=before + after)
     if site.places > 1:
-        return _("Fits equally well at %(number)s places; one is drawn.", number=site.places)
+        return _("Places where it fits equally well: %(number)s. One is drawn.", number=site.places)
     return ""
 
 
@@ -365,7 +365,7 @@ def _legend(maps: Sequence[AmpliconMap], width: int, top: float) -> tuple[str, f
         if x > MARGIN and x + room > width - MARGIN:
             x, y = MARGIN, y + 20
         parts.append(
-            f'<g transform="translate({_number(x)} {_number(y)})">{sign}{_label(26, 4, text, "start")}</g>'
+            f'<g transform="translate({_number(x)} {_number(y)})">{sign}{_label(26, 4, _isolated(str(text)), "start")}</g>'
         )
         x += room
     return f'<g class="legend">{"".join(parts)}</g>', y + 14 if entries else top
@@ -429,7 +429,7 @@ def _draw_one(amplicon: AmpliconMap, scale: Scale, *, titled: bool) -> tuple[str
         heading = _("%(name)s, %(number)s bp", name=_isolated(amplicon.name), number=amplicon.length_bp)
         if not amplicon.name:
             heading = _("%(number)s bp", number=amplicon.length_bp)
-        parts.append(_label(MARGIN, 12, heading, "start", bold=True))
+        parts.append(_label(MARGIN, 12, _isolated(str(heading)), "start", bold=True))
         top = 20.0
     above = _lanes([site for site in amplicon.placed if site.strand == 1], scale)
     below = _lanes([site for site in amplicon.placed if site.strand == -1], scale)

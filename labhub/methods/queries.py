@@ -141,7 +141,11 @@ def versions_of(actor: Actor | None, code: str) -> list[MethodVersion]:
 
 def find_version(actor: Actor | None, code: str, number: int | None = None) -> MethodVersion:
     """Return a version by its number; without one the published version, else the newest one seen."""
-    versions = versions_of(actor, code)
+    return version_among(versions_of(actor, code), code, number)
+
+
+def version_among(versions: list[MethodVersion], code: str, number: int | None = None) -> MethodVersion:
+    """Return one of the versions that ``versions_of`` gave, as ``find_version`` does."""
     if number is not None:
         found = next((version for version in versions if version.number == number), None)
         if found is None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from labhub.accounts.actor import Actor
 from labhub.db import db
@@ -18,13 +18,14 @@ MOST_SHOWN = 20
 
 def referring_methods(actor: Actor | None, method: DetectionMethod) -> list[Mapping[str, Any]]:
     """Return code, title and number of published versions that name the method as their reference."""
-    names = {name.casefold() for name in (method.code, method.hub_key, method.source_code) if name}
+    known = [name for name in (method.code, method.hub_key, method.source_code) if name]
+    names = {spelled for name in known for spelled in (name, name.lower(), name.upper())}  # for the index
     query = (
         visible_versions(actor)
         .where(
             MethodVersion.state == MethodState.PUBLISHED,
             MethodVersion.method_id != method.id,
-            func.lower(MethodVersion.reference_method).in_(names),
+            MethodVersion.reference_method.in_(names),
         )
         .order_by(DetectionMethod.code_key)
         .with_only_columns(DetectionMethod.code, MethodVersion.title, MethodVersion.number)

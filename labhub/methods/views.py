@@ -204,8 +204,8 @@ def show_version(code: str, number: int) -> ResponseReturnValue:
 
 def _page(code: str, number: int | None = None, refusal: Refusal | None = None) -> ResponseReturnValue:
     actor = current_actor()
-    version = queries.find_version(actor, code, number)
     versions = queries.versions_of(actor, code)
+    version = queries.version_among(versions, code, number)
     opened = next((each for each in versions if each.state in OPEN_STATES), None)
     content = queries.content_of(version)
     sealed = version.content_hash != ""

@@ -77,7 +77,7 @@ def test_an_oligo_that_hangs_over_the_end_is_drawn_and_said() -> None:
     bases = "ACGTACGT" + AMPLICON[:20]
     found = pictures.maps_of(content(oligo("forward", bases)))[0]
     assert (found.sites[0].start, found.sites[0].end) == (-7, 20)
-    assert "8 bases" in str(pictures.remark(found.sites[0], found))
+    assert "amplicon: 8." in str(pictures.remark(found.sites[0], found))
     assert pictures.scale_of(found, 340).first == -7
 
 
