@@ -364,9 +364,8 @@ def _legend(maps: Sequence[AmpliconMap], width: int, top: float) -> tuple[str, f
         room = 28 + len(str(text)) * LETTER + 14
         if x > MARGIN and x + room > width - MARGIN:
             x, y = MARGIN, y + 20
-        parts.append(
-            f'<g transform="translate({_number(x)} {_number(y)})">{sign}{_label(26, 4, _isolated(str(text)), "start")}</g>'
-        )
+        words = _label(26, 4, _isolated(str(text)), "start")
+        parts.append(f'<g transform="translate({_number(x)} {_number(y)})">{sign}{words}</g>')
         x += room
     return f'<g class="legend">{"".join(parts)}</g>', y + 14 if entries else top
 
