@@ -30,6 +30,7 @@ from labhub.jobs import EmbeddedConsumer
 from labhub.lmos import commands as lmos
 from labhub.lmos import queries as lmo_queries
 from labhub.methods import commands as methods
+from labhub.methods import judgement_commands as judgement
 from labhub.methods import queries as method_queries
 from labhub.reports import ImportReport
 from labhub.sequences import commands as sequences
@@ -151,8 +152,8 @@ def initialise() -> None:
         alembic.upgrade()
     db.session.rollback()
     with transaction():
-        for load_seeds in (accounts.load_seeds, lmos.load_seeds, methods.load_seeds, indicators.load_seeds):
-            load_seeds(SEEDS_FOLDER)
+        for package in (accounts, lmos, judgement, methods, indicators):
+            package.load_seeds(SEEDS_FOLDER)
 
 
 @cli.command()

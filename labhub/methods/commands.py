@@ -23,7 +23,7 @@ from labhub.file_kinds import FileKind
 from labhub.i18n import Text, _
 from labhub.lmos import unique_identifier
 from labhub.lmos.queries import match_element, match_lmo
-from labhub.methods import exchange, queries, recall_commands, review_queries
+from labhub.methods import exchange, judgement_queries, queries, recall_commands, review_queries
 from labhub.methods import notice_commands as notices
 from labhub.methods.exchange import HUB_CODE, LONGEST_NOTE, Checked, Content
 from labhub.methods.models import (
@@ -251,6 +251,7 @@ def _study(version: MethodVersion, position: int, given: Mapping[str, Any]) -> V
         position=position,
         kind=StudyKind(given["kind"]),
         data=given["data"],
+        decisions=given["decisions"] or None,
         **{key: given[key] for key in exchange.STUDY if key != "kind"},
     )
     study.levels = [
@@ -869,6 +870,7 @@ def publish(actor: Actor, code: str, *, expected: int | None = None, notify: boo
     version.review_started_at = version.review_started_at or now
     version.reviewer_id = actor.user_id
     version.published_by_id, version.published_at = actor.user_id, now
+    version.criteria_version = judgement_queries.newest_criteria_version()
     db.session.flush()
     version.content_hash = queries.seal_of(version)
     version.state = MethodState.PUBLISHED
@@ -1165,7 +1167,9 @@ def _publish_compiled() -> None:
         if version.state is MethodState.PUBLISHED and version.method_id in fresh:
             version.state, version.superseded_at = MethodState.SUPERSEDED, now
     db.session.flush()
+    criteria_version = judgement_queries.newest_criteria_version()
     for version in fresh.values():
+        version.criteria_version = criteria_version
         version.content_hash = queries.seal_of(version)
         version.published_at = now
         version.state = MethodState.PUBLISHED

@@ -21,6 +21,7 @@ from labhub.i18n import Text, _
 from labhub.lmos import unique_identifier
 from labhub.methods.models import (
     AssayFormat,
+    DecisionAction,
     MethodOrigin,
     OligoRole,
     Right,
@@ -43,6 +44,7 @@ MOST_STUDIES = 30
 MOST_LEVELS = 60
 MOST_RESULTS = 5_000
 """Raw results of one study."""
+MOST_DECISIONS = 200
 MOST_LINES = 200
 MOST_RECORDS = 10_000
 HUB_CODE = re.compile(r"[Ll][Hh]-[0-9]+")
@@ -405,6 +407,13 @@ LEVEL: Final[dict[str, Reader]] = {
     "tested": _whole(0, 1_000_000),
     "positive": _whole(0, 1_000_000),
 }
+DECISION: Final[dict[str, Reader]] = {
+    "laboratory": _line(100, needed=True),
+    "level": _line(100),
+    "action": _choice(DecisionAction),
+    "reason": _line(500, needed=True),
+}
+"""A laboratory of a trial that a person keeps or excludes."""
 SOURCE: Final[dict[str, Reader]] = {
     "title": _line(500, needed=True),
     "url": _address,
@@ -628,10 +637,11 @@ def _check_sets(checked: Checked) -> None:
 def _read_studies(checked: Checked, given: Any) -> list[dict[str, Any]]:
     studies = []
     for path, item in _read_list(checked, "studies", given, MOST_STUDIES):
-        _unknown(checked, path, item, {*STUDY, "levels", "data"})
+        _unknown(checked, path, item, {*STUDY, "levels", "data", "decisions"})
         study = {key: _read(checked, f"{path}.{key}", reader, item.get(key)) for key, reader in STUDY.items()}
         study["levels"] = _read_levels(checked, f"{path}.levels", item.get("levels"))
         study["data"] = _read_results(checked, f"{path}.data", item.get("data"))
+        study["decisions"] = _read_decisions(checked, f"{path}.decisions", item.get("decisions"))
         tested, amplified = study["specificity_tested"], study["specificity_amplified"]
         if amplified is not None and (tested is None or amplified > tested):
             checked.add(
@@ -696,6 +706,22 @@ def _read_results(checked: Checked, path: str, given: Any) -> list[list[Any]]:
         seen.add((laboratory, level, replicate))
         rows.append([laboratory, level, replicate, value])
     return rows
+
+
+def _read_decisions(checked: Checked, path: str, given: Any) -> list[dict[str, Any]]:
+    """Return who was kept or excluded by hand: laboratory, level ("" for all), action and reason."""
+    decisions, seen = [], set()
+    for place, item in _read_list(checked, path, given, MOST_DECISIONS):
+        _unknown(checked, place, item, DECISION)
+        decision = {
+            key: _read(checked, f"{place}.{key}", reader, item.get(key)) for key, reader in DECISION.items()
+        }
+        decision["level"] = decision["level"] or ""
+        if (decision["laboratory"], decision["level"]) in seen:
+            checked.add(place, _("There is one decision for a laboratory at a level."))
+        seen.add((decision["laboratory"], decision["level"]))
+        decisions.append(decision)
+    return decisions
 
 
 def _check_amplicon(checked: Checked, record: dict[str, Any], set_name: str | None, path: str) -> None:

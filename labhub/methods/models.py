@@ -4,7 +4,7 @@ Only versions have content. Once published a version never changes: triggers of 
 refuse it, and ``content_hash`` shows a change that went past them (``trust.md`` G4, F12).
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -172,6 +172,13 @@ STUDY_KIND_NAMES: dict[StudyKind, str] = {
     StudyKind.SINGLE_LABORATORY: N_("single-laboratory validation"),
     StudyKind.IN_HOUSE_VERIFICATION: N_("in-house verification"),
 }
+
+
+class DecisionAction(StrEnum):
+    """What a person decided about a laboratory of a trial."""
+
+    KEEP = "keep"
+    EXCLUDE = "exclude"
 
 
 class OligoRole(StrEnum):
@@ -573,6 +580,8 @@ class ValidationStudy(Model):
     source: Mapped[str | None] = mapped_column(Text)
     data: Mapped[list[list[Any]]] = mapped_column(JSON, default=list)
     """Raw results: ``[laboratory, level, replicate, value]``; empty where figures were given by hand."""
+    decisions: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
+    """Laboratories kept or excluded by hand: ``{laboratory, level, action, reason}``."""
 
     version: Mapped[MethodVersion] = relationship(back_populates="studies")
     levels: Mapped[list["StudyLevel"]] = relationship(
@@ -734,3 +743,16 @@ class MethodFile(Model):
     uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     version: Mapped[MethodVersion] = relationship(back_populates="files")
+
+
+class PerformanceCriteria(Model):
+    """A version of the minimum performance criteria; once loaded it never changes."""
+
+    __tablename__ = "performance_criteria"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(String(40), unique=True)
+    adopted_on: Mapped[date]
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """Title, source, target and rules, as ``criteria.read_criteria`` takes them."""
+    loaded_at: Mapped[datetime] = mapped_column(UtcDateTime)

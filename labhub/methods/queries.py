@@ -509,6 +509,7 @@ def _study_of(study: ValidationStudy) -> dict[str, Any]:
             for level in study.levels
         ],
         "data": [[*row[:3], _figure(row[3])] for row in study.data],
+        "decisions": [dict(each) for each in study.decisions or ()],
     }
 
 

@@ -158,6 +158,15 @@ class StudyLevelSchema(Schema):
     positive = fields.Integer(allow_none=True, strict=True)
 
 
+class DecisionSchema(Schema):
+    """A laboratory of a trial that a person keeps or excludes, at one level or (empty) at all."""
+
+    laboratory = fields.String(required=True, validate=validate.Length(1, 100))
+    level = text(100)
+    action = fields.String(required=True, validate=validate.OneOf(["keep", "exclude"]))
+    reason = fields.String(required=True, validate=validate.Length(1, 500))
+
+
 class StudySchema(Schema):
     """A validation study."""
 
@@ -192,6 +201,7 @@ class StudySchema(Schema):
         fields.List(fields.Raw(allow_none=True)),
         metadata={"description": "Raw results: [laboratory, level, replicate, value]"},
     )
+    decisions = fields.List(fields.Nested(DecisionSchema))
 
 
 class ContentSchema(Schema):

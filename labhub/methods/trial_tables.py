@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from labhub.errors import Invalid
 from labhub.i18n import Text, _
+from labhub.workbooks import letters
 
 LABORATORY = frozenset(
     {"laboratory", "lab", "labor", "laboratoire", "laboratorio", "лаборатория", "مختبر", "المختبر", "实验室"}
@@ -80,20 +81,6 @@ def read_grid(grid: Sequence[Sequence[str]], *, first_row: int = 1) -> TrialTabl
     return table
 
 
-def letters(column: int) -> str:
-    """Return the letters of a column, counted from 0.
-
-    >>> letters(0), letters(27)
-    ('A', 'AB')
-    """
-    text = ""
-    column += 1
-    while column:
-        column, place = divmod(column - 1, 26)
-        text = chr(ord("A") + place) + text
-    return text
-
-
 def amount_of(label: str) -> float | None:
     """Return the amount that the name of a level says with its unit; a bare number may be a mere name.
 
@@ -125,7 +112,7 @@ class _Reader:
     def wrong(self, row: int, column: int | None, message: Text) -> None:
         if len(self.errors) >= MOST_PROBLEMS:
             return
-        place = f"row {row}" if column is None else f"row {row}, column {letters(column)}"
+        place = f"row {row}" if column is None else f"row {row}, column {letters(column + 1)}"
         self.errors.setdefault(place, []).append(message)
 
     def column(self, names: frozenset[str]) -> int | None:
@@ -222,7 +209,7 @@ class _Reader:
                         _("This laboratory, level and replicate stands already in %(place)s.", place=before),
                     )
                     continue
-                seen[(name, label, number)] = f"{letters(place)}{row}"
+                seen[(name, label, number)] = f"{letters(place + 1)}{row}"
                 entries.append(_Entry(row, place, name, label, number, cells[place]))
                 if len(entries) > MOST_RESULTS:
                     self.wrong(row, None, _("At most %(number)s results.", number=MOST_RESULTS))
@@ -239,7 +226,7 @@ class _Reader:
                 self.wrong(self.first_row, place, _("Name the level in the first line."))
             elif name in names.values():
                 self.wrong(self.first_row, place, _("This column stands twice in the first line."))
-            names[place] = name[:100] or letters(place)
+            names[place] = name[:100] or letters(place + 1)
         return names
 
     def _replicate_columns(self, columns: Sequence[int]) -> dict[int, int]:
