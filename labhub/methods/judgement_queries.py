@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from labhub.accounts.actor import Actor
 from labhub.db import db
 from labhub.errors import NotFound
 from labhub.i18n import _
-from labhub.methods import completeness, criteria, queries
-from labhub.methods.completeness import Meter
+from labhub.methods import criteria
 from labhub.methods.criteria import Criteria, Report
+from labhub.methods.exchange import Content
 from labhub.methods.models import MethodVersion, PerformanceCriteria
 
 
@@ -64,19 +63,13 @@ class Judgements:
         )
 
 
-def judgements_of(version: MethodVersion) -> Judgements:
-    """Return the judgement of a version by its recorded and by the newest criteria."""
+def judgements_of(version: MethodVersion, content: Content) -> Judgements:
+    """Return the judgement of a version, with its content, by its recorded and by the newest criteria."""
     known = criteria_versions()
     if not known:
         return Judgements(None, None)
-    content = queries.content_of(version)
     own = next((each for each in known if each.version == version.criteria_version), None)
     newest = criteria.judge(content, known[0])
     if own is None:
         return Judgements(None, newest)
     return Judgements(newest if own.version == known[0].version else criteria.judge(content, own), newest)
-
-
-def meters_of(version: MethodVersion, actor: Actor | None) -> tuple[Meter, ...]:
-    """Return the completeness of a version, counting the files that the actor may see."""
-    return completeness.meters(queries.content_of(version), queries.files_of(version, actor))

@@ -18,8 +18,10 @@ from labhub.lmos.unique_identifier import display
 from labhub.methods import (
     charts,
     commands,
+    completeness,
     differences,
     exchange,
+    judgement_queries,
     pictures,
     queries,
     recall_queries,
@@ -48,6 +50,7 @@ from labhub.methods.models import (
     TargetKind,
     Technique,
 )
+from labhub.methods.study_words import validation_words
 from labhub.reports import ImportReport
 from labhub.samples.queries import cases_of_method
 from labhub.web.access import PUBLIC
@@ -211,6 +214,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
     sealed = version.content_hash != ""
     is_editable = version.state in EDITABLE_STATES and can(actor, "method.change", version)
     waits = version.state in REVIEW_STATES
+    files = queries.files_of(version, actor)
     page = render_template(
         "methods/show.html",
         version=version,
@@ -218,7 +222,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
         versions=versions,
         opened=opened if opened is not version else None,
         content=content,
-        files=queries.files_of(version, actor),
+        files=files,
         reference=queries.reference_link(actor, content["reference_method"]),
         sets=pictures.sets_of(content),
         drawing=pictures.sizes_of(pictures.maps_of(content)),
@@ -248,6 +252,9 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
         **review_queries.panel(actor, version),
         **recall_queries.panel(actor, version),
         **verification_queries.panel(actor, version),
+        **validation_words(),
+        judgements=judgement_queries.judgements_of(version, content),
+        meters=completeness.meters(content, files),
         message=refusal.message if refusal else "",
         errors=refusal.errors if refusal else {},
         **_names(),
