@@ -105,7 +105,7 @@ def add(given: dict[str, Any], code: str) -> Response:
 
 
 @blp.patch("/<code>/studies/<int:position>")
-@blp.arguments(study_schemas.StudyIn(partial=True))
+@blp.arguments(study_schemas.StudyChange(partial=True))
 @blp.response(200, study_schemas.StudyOut)
 @blp.alt_response(403, schema=Problem)
 @blp.alt_response(404, schema=Problem)

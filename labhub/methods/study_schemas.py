@@ -9,6 +9,10 @@ class StudyIn(StudySchema):
     """A study to add; with raw results its figures are computed."""
 
 
+class StudyChange(StudySchema):
+    """What to change of a study; what is not given stays."""
+
+
 class StudyOut(StudySchema):
     """A study with the working that leads to its figures."""
 
