@@ -11,7 +11,15 @@ from labhub.accounts.policy import can, require
 from labhub.db import transaction
 from labhub.errors import Conflict, Invalid, NotFound, Refusal, StaleEdit, TooLarge
 from labhub.i18n import Text, _
-from labhub.methods import exchange, queries, study_commands, study_schemas, study_working
+from labhub.methods import (
+    charts,
+    differences,
+    exchange,
+    queries,
+    study_commands,
+    study_schemas,
+    study_working,
+)
 from labhub.methods.models import (
     EDITABLE_STATES,
     OPEN_STATES,
@@ -79,6 +87,7 @@ def _page(version: MethodVersion, position: int, refusal: Refusal | None = None)
         position=position,
         count=len(version.studies),
         working=found,
+        study_charts=[(position, differences.label_of("studies", study), charts.charts_of(study))],
         chosen=_chosen(study),
         may_edit=version.state in EDITABLE_STATES and can(actor, "method.change", version),
         message=refusal.message if refusal else "",
