@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-VENDORS = [ROOT / "labhub/web/static/vendor", ROOT / "tests/browser/vendor"]
+VENDORS = [ROOT / "labhub/web/static/vendor", ROOT / "tests/browser/vendor", ROOT / "labhub/fonts"]
 ANOTHER_HOST = re.compile(r"(?:^|[\s,(])(?:https?:)?//\w", re.IGNORECASE)
 LOADING = {
     "src",
