@@ -22,9 +22,12 @@ from labhub.indicators import views as indicators_views
 from labhub.jobs import make_jobs
 from labhub.lmos import api as lmos_api
 from labhub.lmos import views as lmos_views
+from labhub.made_files import MadeFiles
 from labhub.mail import postman_for
 from labhub.methods import api as methods_api
 from labhub.methods import compare_api as methods_compare_api
+from labhub.methods import pack_api as methods_pack_api
+from labhub.methods import pack_views as methods_pack_views
 from labhub.methods import page_views as methods_page_views
 from labhub.methods import (
     recall_api,
@@ -64,6 +67,7 @@ API_BLUEPRINTS = (
     recall_api,
     verification_api,
     study_api,
+    methods_pack_api,
     samples_api,
     indicators_api,
     forum_api,
@@ -79,6 +83,7 @@ PAGE_BLUEPRINTS = (
     recall_views,
     verification_views,
     study_views,
+    methods_pack_views,
     indicators_views,
     forum_views,
     samples_views,
@@ -131,6 +136,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["labhub.config"] = config
     app.extensions["labhub.store"] = store_for(config.storage_url)
     app.extensions["labhub.incoming"] = Incoming(config.instance / "incoming")
+    app.extensions["labhub.made_files"] = MadeFiles(config.instance / "made")
     app.extensions["labhub.jobs"] = make_jobs(app, config, postman_for(config))
     if config.trusted_proxies:
         count = config.trusted_proxies

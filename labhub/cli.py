@@ -1,16 +1,19 @@
 """The ``labhub`` commands. Exit status 0, 1 with one line on stderr when refused, 2 on wrong usage."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile, TemporaryFile
+from typing import Any, BinaryIO, cast
 
 import click
 from flask import Flask
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,7 +25,7 @@ from labhub.accounts.models import LinkPurpose, User
 from labhub.config import PROJECT_FOLDER, ConfigurationError, load
 from labhub.db import db, transaction
 from labhub.errors import NotFound, Refusal
-from labhub.i18n import _
+from labhub.i18n import LANGUAGES, _, in_language
 from labhub.indicators import commands as indicators
 from labhub.indicators import queries as indicator_queries
 from labhub.indicators.sheets import write_xlsx
@@ -30,6 +33,7 @@ from labhub.jobs import EmbeddedConsumer
 from labhub.lmos import commands as lmos
 from labhub.lmos import queries as lmo_queries
 from labhub.methods import commands as methods
+from labhub.methods import download_queries as method_downloads
 from labhub.methods import judgement_commands as judgement
 from labhub.methods import queries as method_queries
 from labhub.reports import ImportReport
@@ -350,25 +354,103 @@ EXPORTS: dict[str, tuple[Sequence[str], Export]] = {
 }
 
 
+METHOD_DOCUMENTS = ("pdf", "zip", "rdml", "fasta", "order-sheet", "datacite", "bibtex", "ris")
+"""What methods are written as besides what `import` reads."""
+BINARY_DOCUMENTS = ("pdf", "zip", "rdml")
+
+
 @cli.command("export")
 @click.argument("kind", type=click.Choice(list(EXPORTS)))
-@click.option("--format", "format_", default="", help="json or csv; for sequences genbank, fasta or embl.")
+@click.option(
+    "--format",
+    "format_",
+    default="",
+    help="json or csv; for methods also "
+    + ", ".join(METHOD_DOCUMENTS)
+    + "; for sequences genbank, fasta or embl.",
+)
 @click.option("--published", is_flag=True, help="Only what is published.")
+@click.option("--code", "codes", multiple=True, help="Only this method; may be given several times.")
+@click.option(
+    "--language",
+    type=click.Choice(list(LANGUAGES)),
+    default="en",
+    help="Of PDF documents.",
+    show_default=True,
+)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output."
 )
-def export(kind: str, format_: str, published: bool, output: Path | None) -> None:
-    """Write records in the formats that `import` reads."""
+def export(
+    kind: str, format_: str, published: bool, codes: tuple[str, ...], language: str, output: Path | None
+) -> None:
+    """Write records in the formats that `import` reads, or methods as documents."""
     formats, write = EXPORTS[kind]
     format_ = format_ or formats[0]
+    if kind == "methods" and (format_ in METHOD_DOCUMENTS or (codes and format_ in formats)):
+        export_documents(format_, published, codes, language, output)
+        return
     if format_ not in formats:
-        raise click.UsageError(f"{kind} can be written as {' or '.join(formats)}.")
+        known = [*formats, *(METHOD_DOCUMENTS if kind == "methods" else ())]
+        raise click.UsageError(f"{kind} can be written as {' or '.join(known)}.")
+    if codes:
+        raise click.UsageError("--code chooses among methods.")
     with hub():
         content = write(OPERATOR, format_, published=published)
     if output is None:
         sys.stdout.buffer.write(content)
     else:
         output.write_bytes(content)
+
+
+def export_documents(
+    format_: str, published: bool, codes: tuple[str, ...], language: str, output: Path | None
+) -> None:
+    """Write methods as documents, with a progress bar on a terminal; a file appears when it is whole."""
+    if output is None and format_ in BINARY_DOCUMENTS and sys.stdout.isatty():
+        raise click.UsageError(f"Say where to write the {format_}: -o FILE.")
+
+    @contextmanager
+    def opened(volume: int, volumes: int) -> Iterator[BinaryIO]:
+        if output is None:
+            if volumes > 1:
+                raise click.UsageError("This is more than one volume: say where to write them, with -o FILE.")
+            with TemporaryFile() as whole:
+                yield whole
+                whole.seek(0)
+                shutil.copyfileobj(whole, sys.stdout.buffer)
+            return
+        name = f"{output.stem}-{volume:0{len(str(volumes))}}{output.suffix}" if volumes > 1 else output.name
+        with NamedTemporaryFile(dir=output.parent, prefix=".labhub-", delete=False) as part:
+            try:
+                yield cast(BinaryIO, part)
+            except BaseException:
+                Path(part.name).unlink(missing_ok=True)
+                raise
+        Path(part.name).chmod(0o644)
+        Path(part.name).replace(output.with_name(name))
+
+    with hub() as app, in_language(language):
+        extensions = app.extensions
+        place = method_downloads.Place(
+            extensions["labhub.config"].base_url,
+            extensions["labhub.store"],
+            extensions["labhub.made_files"],
+        )
+        numbers = method_downloads.exported_numbers(OPERATOR, published=published, codes=codes)
+        if not numbers:
+            raise NotFound(_("No method fits: there is nothing to write."))
+        with progress("Methods", len(numbers)) as done:
+            method_downloads.export_methods(OPERATOR, numbers, format_, opened, place, done)
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how far long work has come, on a terminal only; call what is given with each step."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda steps: bar.advance(task, steps)
 
 
 # Counts ---------------------------------------------------------------------------------------

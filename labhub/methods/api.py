@@ -7,6 +7,7 @@ from flask import Response, request, url_for
 from labhub.db import transaction
 from labhub.methods import commands, queries, schemas
 from labhub.methods.models import MethodState, MethodVersion
+from labhub.web import method_downloads
 from labhub.web.access import PUBLIC
 from labhub.web.api import (
     Blueprint,
@@ -328,9 +329,10 @@ def remove_file(code: str, file_id: int) -> None:
 @blp.response(200)
 @blp.alt_response(400, schema=Problem)
 @blp.alt_response(404, schema=Problem)
+@blp.alt_response(409, schema=Problem)
+@blp.alt_response(413, schema=Problem)
+@blp.alt_response(503, schema=Problem)
 def download(arguments: dict[str, Any], code: str) -> Response:
-    """Download a version as json, csv or fasta (its oligos)."""
-    actor = current_actor()
-    version = queries.find_version(actor, code, arguments["version"])
-    download = queries.version_as_file(version, arguments["format"], actor)
-    return deliver(Item(**download.item), download.source, **download.headers)
+    """Download a version as a record, a table, its oligos, an assay, a page, a pack, or its citation."""
+    version = queries.find_version(current_actor(), code, arguments["version"])
+    return method_downloads.one(version, arguments["format"])

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from labhub.methods.download_queries import FORMATS
 from labhub.methods.models import (
     AssayFormat,
     FileRole,
@@ -378,7 +379,16 @@ class VersionArguments(Schema):
 class DownloadArguments(VersionArguments):
     """Which form of which version."""
 
-    format = fields.String(load_default="json", validate=validate.Length(max=20))
+    format = fields.String(
+        load_default="json",
+        validate=validate.Length(max=20),
+        metadata={"description": f"One of {', '.join(FORMATS)}."},
+    )
+    lang = fields.String(
+        load_default="",
+        validate=validate.Length(max=5),
+        metadata={"description": "Language of a PDF: en or ar."},
+    )
 
 
 class PublicationIn(Schema):

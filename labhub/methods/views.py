@@ -53,6 +53,7 @@ from labhub.methods.models import (
 from labhub.methods.study_words import validation_words
 from labhub.reports import ImportReport
 from labhub.samples.queries import cases_of_method
+from labhub.web import method_downloads
 from labhub.web.access import PUBLIC
 from labhub.web.api import expected_version, page_of, sorted_by
 from labhub.web.auth import current_actor
@@ -215,6 +216,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
     is_editable = version.state in EDITABLE_STATES and can(actor, "method.change", version)
     waits = version.state in REVIEW_STATES
     files = queries.files_of(version, actor)
+    downloads, headers = method_downloads.panel(version)
     page = render_template(
         "methods/show.html",
         version=version,
@@ -248,7 +250,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
             and can(actor, "method.withdraw", version),
             "renew": opened is None and can(actor, "method.change", version),
         },
-        formats=queries.FORMATS,
+        **downloads,
         **review_queries.panel(actor, version),
         **recall_queries.panel(actor, version),
         **verification_queries.panel(actor, version),
@@ -259,7 +261,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
         errors=refusal.errors if refusal else {},
         **_names(),
     )
-    return page, refusal.status if refusal else 200
+    return page, refusal.status if refusal else 200, headers
 
 
 def _used_by(version: MethodVersion) -> dict[str, Any]:
@@ -422,10 +424,8 @@ def download(code: str) -> ResponseReturnValue:
             _("Say the version by its number and one of the formats offered."),
             errors=flat_messages(error.messages),
         ) from error
-    actor = current_actor()
-    version = queries.find_version(actor, code, given["version"])
-    download = queries.version_as_file(version, given["format"], actor)
-    return deliver(Item(**download.item), download.source, **download.headers)
+    version = queries.find_version(current_actor(), code, given["version"])
+    return method_downloads.one(version, given["format"])
 
 
 # The form ------------------------------------------------------------------------------------

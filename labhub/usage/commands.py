@@ -1,7 +1,7 @@
 """Everything that writes the ledger. Counting is exact, and never the reason why a download fails."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -67,12 +67,27 @@ def record_use(
 
     When it cannot, the row waits in the spool and the download goes on (``trust.md`` F3, H1).
     """
-    row = {**_row(item, visit, status, secret), "at": at or clock.now()}
+    return record_uses([item], visit, status, secret=secret, spool=spool, at=at)
+
+
+def record_uses(
+    items: Sequence[UsedItem],
+    visit: Visit,
+    status: int,
+    *,
+    secret: str,
+    spool: Spool,
+    at: datetime | None = None,
+) -> bool:
+    """Write one row for each item of one download, all at the same time; else as ``record_use``."""
+    at = at or clock.now()
+    rows = [{**_row(item, visit, status, secret), "at": at} for item in items]
     try:
         with separate_transaction() as session:
-            session.execute(insert(UsageEvent).values(**row))
+            session.execute(insert(UsageEvent), rows)
     except (DBAPIError, PoolTimeout, OSError) as error:
-        _spool(row, spool, type(error).__name__)
+        for row in rows:
+            _spool(row, spool, type(error).__name__)
         return False
     return True
 

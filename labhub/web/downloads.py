@@ -1,7 +1,7 @@
 """Downloads: one way out for every file, whole or in parts, and its row in the usage ledger."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -21,7 +21,7 @@ from labhub.file_kinds import content_disposition
 from labhub.i18n import _
 from labhub.spool import Spool
 from labhub.storage import Store, StoredFile
-from labhub.usage.commands import UsedItem, Visit, record_use, replay_spool
+from labhub.usage.commands import UsedItem, Visit, record_uses, replay_spool
 from labhub.usage.counting import counts
 from labhub.web.auth import current_actor
 from labhub.web.errors import answer
@@ -47,15 +47,22 @@ class Item:
 
 @dataclass(frozen=True)
 class _Content:
-    """Bytes made now, or a stored file: its digest and size, and the way to its bytes."""
+    """Bytes or a file made now, or a stored file: its digest and size, and the way to its bytes."""
 
     sha256: str
     size_bytes: int
-    made: bytes | None = None
+    made: bytes | BinaryIO | None = None
+
+    def close(self) -> None:
+        """Close a file made now that nobody will read."""
+        if self.made is not None and not isinstance(self.made, bytes):
+            self.made.close()
 
     def open(self) -> BinaryIO:
-        if self.made is not None:
+        if isinstance(self.made, bytes):
             return BytesIO(self.made)
+        if self.made is not None:
+            return self.made
         store: Store = current_app.extensions["labhub.store"]
         try:
             file = store.open(self.sha256)
@@ -116,8 +123,8 @@ def usage_spool() -> Spool:
 
 
 def deliver(
-    item: Item,
-    source: bytes | str,
+    item: Item | Sequence[Item],
+    source: bytes | str | BinaryIO,
     *,
     name: str,
     media_type: str,
@@ -126,16 +133,19 @@ def deliver(
 ) -> Response:
     """Answer with a file as an attachment, and count it when the answer is a download.
 
-    ``counted`` is false for what is not published: a laboratory looking at its own draft.
+    ``counted`` is false for what is not published: a laboratory looking at its own draft. Several items
+    in one file are one use each.
 
-    ``source`` is bytes made now, or the SHA-256 of a stored file. Answers 304 to If-None-Match,
-    206 to one range of bytes, 416 to a range outside (several ranges get the whole). Not to be
-    called inside ``transaction()``: the ledger has a transaction of its own.
+    ``source`` is bytes made now, a file made now (closed here), or the SHA-256 of a stored file.
+    Answers 304 to If-None-Match, 206 to one range of bytes, 416 to a range outside (several ranges get
+    the whole). Not to be called inside ``transaction()``: the ledger has a transaction of its own.
     """
     if db.session.info.get("in_transaction"):
         raise RuntimeError("deliver() was called inside transaction().")
     content = _content(source)
     response, start = _answer(content, modified_at)
+    if response.status_code in (304, 412, 416) or request.method == "HEAD":
+        content.close()
     if response.status_code >= 400:
         return response
     headers = response.headers
@@ -153,13 +163,19 @@ def deliver(
         headers["Content-Type"] = media_type
         headers["Accept-Ranges"] = "bytes"
     if counted:
-        _count(item, response.status_code, start)
+        _count([item] if isinstance(item, Item) else item, response.status_code, start)
     return response
 
 
-def _content(source: bytes | str) -> _Content:
+def _content(source: bytes | str | BinaryIO) -> _Content:
     if isinstance(source, bytes):
         return _Content(sha256(source).hexdigest(), len(source), source)
+    if not isinstance(source, str):
+        digest = sha256()
+        source.seek(0)
+        while chunk := source.read(CHUNK_BYTES):
+            digest.update(chunk)
+        return _Content(digest.hexdigest(), source.tell(), source)
     size = db.session.get_one(StoredFile, source).size_bytes
     return _Content(source, size)
 
@@ -211,7 +227,7 @@ def _range(digest: str, modified_at: datetime | None) -> tuple[int, int | None] 
     return (start or 0), end
 
 
-def _count(item: Item, status: int, first_byte: int) -> None:
+def _count(items: Sequence[Item], status: int, first_byte: int) -> None:
     if not counts(request.method, status, first_byte):
         return
     db.session.rollback()  # ends the request's reading, so that its connection is free
@@ -222,4 +238,5 @@ def _count(item: Item, status: int, first_byte: int) -> None:
         agent=request.headers.get("User-Agent", ""),
         request_id=g.get("request_id", ""),
     )
-    record_use(UsedItem(**asdict(item)), visit, status, secret=config.secret_key, spool=usage_spool())
+    used = [UsedItem(**asdict(item)) for item in items]
+    record_uses(used, visit, status, secret=config.secret_key, spool=usage_spool())

@@ -130,9 +130,9 @@ def test_formats_of_a_download(client: FlaskClient, format_: str, begins: str) -
     assert count(UsageEvent) == 1
 
 
-def test_format_that_is_not_there_yet_is_named_with_those_that_are(client: FlaskClient) -> None:
+def test_unknown_format_is_refused_with_those_that_there_are(client: FlaskClient) -> None:
     make_method(state="published")
-    got = client.get(f"{METHODS}/LH-1/download?format=pdf")
+    got = client.get(f"{METHODS}/LH-1/download?format=docx")
     assert got.status_code == 400
     assert "json, csv, fasta" in got.json["detail"]
 
