@@ -13,7 +13,7 @@ from labhub.accounts.queries import own_laboratories
 from labhub.db import db
 from labhub.errors import NotFound
 from labhub.i18n import _
-from labhub.methods import queries
+from labhub.methods import judgement_queries, queries
 from labhub.methods.field_performance import FIGURES, compare, limits_of, validated_figures
 from labhub.methods.models import PUBLIC_STATES, DetectionMethod, MethodVersion
 from labhub.methods.review_models import (
@@ -119,7 +119,10 @@ def performance(actor: Actor | None, version: MethodVersion) -> dict[str, Any]:
     rows = [row for row in _of_method(actor, version.method) if row.state is VerificationState.PUBLISHED]
     figures = [{name: getattr(row, name) for name in FIGURES} for row in rows]
     content: Mapping[str, Any] = queries.content_of(version) if rows else {}
-    limits = limits_of(None, version.technique.value, version.quantitative)
+    known = judgement_queries.criteria_versions() if rows else []
+    own = next((each for each in known if each.version == version.criteria_version), None)
+    criteria = own or (known[0] if known else None)
+    limits = limits_of(criteria, version.technique.value, version.quantitative)
     outcomes = {each.value: sum(row.outcome is each for row in rows) for each in OUTCOME_NAMES}
     return {
         "verifications": len(rows),
@@ -127,7 +130,7 @@ def performance(actor: Actor | None, version: MethodVersion) -> dict[str, Any]:
         "parties": len({row.laboratory.party_id for row in rows if row.laboratory.party_id is not None}),
         "outcomes": outcomes,
         "figures": compare(figures, validated_figures(content), limits),
-        "criteria_version": None,
+        "criteria_version": criteria.version if criteria else None,
     }
 
 
