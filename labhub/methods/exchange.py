@@ -19,6 +19,7 @@ from labhub.cells import read_csv, read_json, write_csv
 from labhub.errors import Invalid
 from labhub.i18n import Text, _
 from labhub.lmos import unique_identifier
+from labhub.methods import study_working
 from labhub.methods.models import (
     AssayFormat,
     DecisionAction,
@@ -650,6 +651,8 @@ def _read_studies(checked: Checked, given: Any) -> list[dict[str, Any]]:
         for low, high in (("lod_copies_low", "lod_copies_high"), ("dynamic_low", "dynamic_high")):
             if study[low] is not None and study[high] is not None and study[low] > study[high]:
                 checked.add(f"{path}.{low}", _("The lower end lies above the upper end."))
+        if study["data"] and not study["levels"] and not checked.errors:
+            study = study_working.computed(study)
         studies.append(study)
     return studies
 

@@ -30,6 +30,15 @@ def figure(value: float | None) -> str:
     return f"{value:.4g}"
 
 
+def exact(value: float) -> str:
+    """Return a raw result as it was written, without the noise of binary fractions.
+
+    >>> exact(0.71), exact(0.1 + 0.2), exact(24.0)
+    ('0.71', '0.3', '24')
+    """
+    return f"{value:.12g}"
+
+
 def words_of(names: Mapping[Any, str]) -> dict[str, Text]:
     """Return names by their key as text, to be put into the reader's language."""
     return {str(getattr(key, "value", key)): _(text) for key, text in names.items()}
@@ -52,6 +61,7 @@ def study_words() -> dict[str, Any]:
     """Return what the pages of a study need."""
     return {
         "fig": figure,
+        "exact": exact,
         "level_names": LEVEL_NAMES,
         "field_names": FIELD_NAMES,
         "study_kinds": words_of(STUDY_KIND_NAMES),
