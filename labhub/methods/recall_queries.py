@@ -280,13 +280,21 @@ def recalls_since(since: datetime) -> list[MethodRecall]:
 
 def is_recallable(version: MethodVersion) -> bool:
     """Say whether a version was published, is not withdrawn, and has not been recalled yet."""
-    return version.state in (MethodState.PUBLISHED, MethodState.SUPERSEDED) and not public_recalls(version)
+    return _is_in_use(version) and not public_recalls(version)
+
+
+def _is_in_use(version: MethodVersion) -> bool:
+    return version.state in (MethodState.PUBLISHED, MethodState.SUPERSEDED)
 
 
 def panel(actor: Actor | None, version: MethodVersion) -> dict[str, Any]:
     """Return what the part of a method's page needs that shows recalls of this version."""
+    recalls = public_recalls(version) if version.content_hash else []
     return {
-        "recalls": public_recalls(version),
-        "may_recall": is_recallable(version) and actor is not None and can(actor, "method.recall", version),
+        "recalls": recalls,
+        "may_recall": _is_in_use(version)
+        and not recalls
+        and actor is not None
+        and can(actor, "method.recall", version),
         "may_follow_recalls": actor is not None and can(actor, "method.follow-recall", version),
     }

@@ -10,7 +10,7 @@ from labhub import audit
 from labhub.db import transaction
 from labhub.errors import Conflict
 from labhub.i18n import _
-from labhub.methods import recall_commands, recall_queries, review_commands
+from labhub.methods import recall_commands, recall_queries, review_commands, review_queries
 from labhub.methods.review_models import RECALL_NAMES, MethodRecallRecipient
 from labhub.methods.schemas import EmptyIn
 from labhub.web.access import SIGNED_IN
@@ -82,8 +82,11 @@ def init_notices(app: Flask) -> None:
     @huey.periodic_task(crontab(minute="*"))
     @huey.lock_task("tell-comments")
     def tell_comments() -> int:
-        with app.app_context(), audit.from_source("", "job"), transaction():
-            return review_commands.tell_comments()
+        with app.app_context(), audit.from_source("", "job"):
+            if not review_queries.comments_wait():
+                return 0  # so that nobody waits for the lock of a job that has nothing to do
+            with transaction():
+                return review_commands.tell_comments()
 
     @huey.periodic_task(crontab(minute="17"))
     @huey.lock_task("complete-recalls")

@@ -159,6 +159,23 @@ def earlier_threads(actor: Actor, version: MethodVersion) -> list[tuple[MethodVe
     return [(each, threads) for each in versions if (threads := threads_of(each))]
 
 
+def returned_versions(actor: Actor | None) -> list[MethodVersion]:
+    """Return versions that were returned with comments, for reviewers: they read the comments only."""
+    if actor is None or not (actor.has(Role.REVIEWER) or actor.has(Role.SECRETARIAT)):
+        return []
+    has_comments = select(MethodComment.id).where(MethodComment.version_id == MethodVersion.id)
+    query = commented_versions(actor).where(
+        MethodVersion.state == MethodState.RETURNED, has_comments.correlate(MethodVersion).exists()
+    )
+    return list(db.session.scalars(query.order_by(MethodVersion.returned_at.desc()).limit(100)))
+
+
+def comments_wait() -> bool:
+    """Say whether there are comments that the other side has not been told of yet."""
+    waiting = select(MethodComment.id).where(MethodComment.told_at.is_(None)).limit(1)
+    return db.session.scalar(waiting) is not None
+
+
 def find_comment(actor: Actor | None, code: str, comment_id: int) -> MethodComment:
     """Return a comment on any version of a method whose review the actor may read."""
     readable = commented_versions(actor).where(queries.has_code(code)).with_only_columns(MethodVersion.id)

@@ -159,11 +159,14 @@ def performance_as_data(found: Mapping[str, Any]) -> dict[str, Any]:
 def panel(actor: Actor | None, version: MethodVersion) -> dict[str, Any]:
     """Return what the part of a method's page needs that shows verifications."""
     is_public = version.state in PUBLIC_STATES
-    rows = _of_method(actor, version.method)
+    rows = _of_method(actor, version.method) if is_public else []
     return {
         "verifications": rows,
         "field_performance": performance(actor, version) if rows else None,
-        "may_verify": is_public and actor is not None and bool(verifying_laboratories(actor, version.method)),
+        "may_verify": is_public
+        and actor is not None
+        and bool(actor.laboratory_ids)
+        and bool(verifying_laboratories(actor, version.method)),
         "may_hide_verification": lambda row: (
             actor is not None
             and row.laboratory_id not in actor.laboratory_ids

@@ -188,7 +188,8 @@ def review_queue() -> ResponseReturnValue:
     """List what waits for review."""
     actor = current_actor()
     rows = [(version, can(actor, "method.review", version)) for version in queries.review_queue(actor)]
-    return render_template("methods/review.html", rows=rows, **_names())
+    returned = review_queries.returned_versions(actor)
+    return render_template("methods/review.html", rows=rows, returned=returned, **_names())
 
 
 # One method ----------------------------------------------------------------------------------

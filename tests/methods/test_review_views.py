@@ -60,6 +60,9 @@ def test_story_of_a_comment_on_the_pages(app: Flask) -> None:
     assert alone.status_code == 200
     assert "The laboratory is correcting this version" in alone.text
     assert "Event-specific qPCR" not in alone.text
+    queue = here.get("/methods/review").text
+    assert "Returned, with comments" in queue
+    assert "Event-specific qPCR" not in queue
     assert (
         submit(there, f"/methods/{code}/comments", version="1", reply_to="1", text="Yes.").status_code == 303
     )
