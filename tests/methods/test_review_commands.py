@@ -221,7 +221,7 @@ def test_comments_of_an_hour_share_one_mail_to_the_other_side(app: Flask, fake_c
     assert mails() == {"manager@example.org": [f"Comments on method {bench.code}"]}
     (body,) = bodies("manager@example.org")
     assert "3 new comments" in body
-    assert "Primers and probes › 1 › sequence: On oligos.0.sequence" in body
+    assert "Primers and probes › 1 › Sequence: On oligos.0.sequence" in body
     assert f"http://127.0.0.1:8000/methods/{bench.code}/versions/1" in body
     assert "Rosa" not in body
 
