@@ -8,6 +8,8 @@ from labhub.errors import Invalid, NotFound
 from labhub.i18n import Text, _
 from labhub.methods import comparison, differences
 from labhub.methods.charts import Chart, charts_of
+from labhub.methods.criteria import Criteria
+from labhub.methods.judgement_queries import criteria_versions
 from labhub.methods.models import STATE_NAMES, MethodVersion
 from labhub.methods.queries import content_of, files_of, find_version, versions_of
 
@@ -54,10 +56,17 @@ def versions_to_compare(actor: Actor | None, codes: Sequence[str]) -> list[Metho
     return versions
 
 
+def criteria_of(version: MethodVersion) -> Criteria | None:
+    """Return the criteria whose limits charts draw: those of the publication, else the newest."""
+    known = criteria_versions()
+    own = next((each for each in known if each.version == version.criteria_version), None)
+    return own or (known[0] if known else None)
+
+
 def find_chart(version: MethodVersion, place: int, name: str) -> Chart:
     """Return a chart of a version's study by the study's place, from 0, and the chart's name."""
     studies = content_of(version)["studies"]
-    known = charts_of(studies[place]) if place < len(studies) else []
+    known = charts_of(studies[place], criteria_of(version)) if place < len(studies) else []
     found = next((chart for chart in known if chart.name == name), None)
     if found is None:
         raise NotFound(_("There is no such chart."))

@@ -128,6 +128,7 @@ SAME_RECORD: dict[str, tuple[Key, ...]] = {
     "reference_materials": (_by("code", "name"), _by("code"), _by("name")),
     "studies": (_by("kind", "title", "laboratory", "year"), _by("kind", "title"), _by("kind")),
     "studies.levels": (_by("label", "assigned"), _by("label"), _by("assigned")),
+    "studies.decisions": (_by("laboratory", "level"),),
     "sources": (_by("url", "title"), _by("url"), _by("title")),
     "files": (_by("name"), _by("sha256")),
 }

@@ -13,6 +13,7 @@ from labhub.errors import Conflict, Invalid, NotFound, Refusal, StaleEdit, TooLa
 from labhub.i18n import Text, _
 from labhub.methods import (
     charts,
+    compare_queries,
     differences,
     exchange,
     queries,
@@ -79,6 +80,7 @@ def _page(version: MethodVersion, position: int, refusal: Refusal | None = None)
     actor = current_actor()
     study = _study_of(version, position)
     found = study_working.working(study)
+    limits = compare_queries.criteria_of(version)
     page = render_template(
         "methods/study.html",
         version=version,
@@ -87,7 +89,7 @@ def _page(version: MethodVersion, position: int, refusal: Refusal | None = None)
         position=position,
         count=len(version.studies),
         working=found,
-        study_charts=[(position, differences.label_of("studies", study), charts.charts_of(study))],
+        study_charts=[(position, differences.label_of("studies", study), charts.charts_of(study, limits))],
         chosen=_chosen(study),
         may_edit=version.state in EDITABLE_STATES and can(actor, "method.change", version),
         message=refusal.message if refusal else "",

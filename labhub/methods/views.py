@@ -218,6 +218,8 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
     waits = version.state in REVIEW_STATES
     files = queries.files_of(version, actor)
     downloads, headers = method_downloads.panel(version)
+    judgements = judgement_queries.judgements_of(version, content)
+    limits = judgements.shown.criteria if judgements.shown else None
     page = render_template(
         "methods/show.html",
         version=version,
@@ -232,7 +234,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
         is_protein=version.technique is Technique.PROTEIN,
         used_by=_used_by(version),
         study_charts=[
-            (place, differences.label_of("studies", study), charts.charts_of(study))
+            (place, differences.label_of("studies", study), charts.charts_of(study, limits))
             for place, study in enumerate(content["studies"])
         ],
         figures=[(text, content["validation"][key]) for key, text in FIGURES],
@@ -256,7 +258,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
         **recall_queries.panel(actor, version),
         **verification_queries.panel(actor, version),
         **validation_words(),
-        judgements=judgement_queries.judgements_of(version, content),
+        judgements=judgements,
         meters=completeness.meters(content, files),
         message=refusal.message if refusal else "",
         errors=refusal.errors if refusal else {},
