@@ -26,10 +26,9 @@ from labhub.made_files import MadeFiles
 from labhub.mail import postman_for
 from labhub.methods import api as methods_api
 from labhub.methods import compare_api as methods_compare_api
-from labhub.methods import pack_api as methods_pack_api
-from labhub.methods import pack_views as methods_pack_views
-from labhub.methods import page_views as methods_page_views
 from labhub.methods import (
+    network_api,
+    network_views,
     recall_api,
     recall_views,
     review_api,
@@ -39,6 +38,9 @@ from labhub.methods import (
     verification_api,
     verification_views,
 )
+from labhub.methods import pack_api as methods_pack_api
+from labhub.methods import pack_views as methods_pack_views
+from labhub.methods import page_views as methods_page_views
 from labhub.methods import views as methods_views
 from labhub.samples import api as samples_api
 from labhub.samples import views as samples_views
@@ -68,6 +70,7 @@ API_BLUEPRINTS = (
     verification_api,
     study_api,
     methods_pack_api,
+    network_api,
     samples_api,
     indicators_api,
     forum_api,
@@ -77,6 +80,7 @@ PAGE_BLUEPRINTS = (
     accounts_views,
     lmos_views,
     sequences_views,
+    network_views,
     methods_views,
     methods_page_views,
     review_views,
@@ -159,6 +163,7 @@ def create_app(config: Config | None = None) -> Flask:
     for module in PAGE_BLUEPRINTS:
         app.register_blueprint(module.bp)
         protect(app, module.bp, module.ACCESS)
+    network_views.init_jobs(app)
     schema_docs.init_docs(app)
     init_errors(app)
     init_headers(app, config)

@@ -32,9 +32,11 @@ from labhub.indicators.sheets import write_xlsx
 from labhub.jobs import EmbeddedConsumer
 from labhub.lmos import commands as lmos
 from labhub.lmos import queries as lmo_queries
+from labhub.lmos import taxa_commands as taxa
 from labhub.methods import commands as methods
 from labhub.methods import download_queries as method_downloads
 from labhub.methods import judgement_commands as judgement
+from labhub.methods import names_commands as method_names
 from labhub.methods import queries as method_queries
 from labhub.reports import ImportReport
 from labhub.sequences import commands as sequences
@@ -155,9 +157,17 @@ def initialise() -> None:
     if alembic.needs_upgrade():
         alembic.upgrade()
     db.session.rollback()
+    loaders = (
+        accounts.load_seeds,
+        taxa.load_seeds,
+        lmos.load_seeds,
+        judgement.load_seeds,
+        methods.load_seeds,
+        indicators.load_seeds,
+    )
     with transaction():
-        for package in (accounts, lmos, judgement, methods, indicators):
-            package.load_seeds(SEEDS_FOLDER)
+        if sum(load_seeds(SEEDS_FOLDER) for load_seeds in loaders):
+            method_names.tidy_names()
 
 
 @cli.command()
@@ -285,6 +295,8 @@ IMPORTS: dict[str, Callable[..., ImportReport]] = {
     "laboratories": accounts.import_laboratories,
     "parties": accounts.import_parties,
 }
+NAMED = frozenset({"methods", "lmos", "elements"})
+"""Records whose names methods and register share: targets are linked anew after their import."""
 
 
 @cli.command("import")
@@ -305,6 +317,8 @@ def import_files(kind: str, files: tuple[Path, ...], email: str | None, dry_run:
                     report = IMPORTS[kind](operator(email), path, dry_run=dry_run)
                     if not dry_run:
                         report.raise_if_refused()
+                        if kind in NAMED:
+                            method_names.tidy_names()
             except Refusal as refusal:
                 refused = True
                 click.echo(f"labhub: {path.name}: {one_line(refusal)}", err=True)
@@ -347,7 +361,7 @@ EXPORTS: dict[str, tuple[Sequence[str], Export]] = {
     "methods": (("json", "csv"), method_queries.export_methods),
     "lmos": (("json", "csv"), lmo_queries.export_lmos),
     "elements": (("json", "csv"), lmo_queries.export_elements),
-    "matrix": (("json", "csv"), lmo_queries.export_matrix),
+    "matrix": (("json", "csv", "xlsx"), lmo_queries.export_matrix),
     "sequences": (("genbank", "fasta", "embl"), sequence_queries.export_sequences),
     "laboratories": (("json", "csv"), account_queries.export_laboratories),
     "parties": (("json", "csv"), account_queries.export_parties),

@@ -22,8 +22,8 @@ from labhub.forum.models import Discussion, Post, Topic
 from labhub.lmos import commands as lmo_commands
 from labhub.lmos import queries as lmo_queries
 from labhub.lmos.models import Element, Lmo
+from labhub.methods import capability_commands, verification_commands
 from labhub.methods import commands as method_commands
-from labhub.methods import verification_commands
 from labhub.methods.models import (
     DetectionMethod,
     FileRole,
@@ -33,6 +33,7 @@ from labhub.methods.models import (
     Specificity,
     Technique,
 )
+from labhub.methods.network_models import Capability
 from labhub.methods.review_models import MethodVerification
 from labhub.samples import commands as samples
 from labhub.samples.models import Case, Sample
@@ -462,3 +463,11 @@ def make_verification(
         with transaction():
             row = verification_commands.publish_verification(manager, version.method.code, row.id)
     return row
+
+
+def make_capability(method: str, actor: Actor | None = None, **fields: object) -> Capability:
+    """Return the entry of a laboratory (a new one, of a new manager) that it runs a published method."""
+    actor = actor or make_actor(Role.MANAGER, laboratory=make_laboratory())
+    code = queries.own_laboratories(actor)[0].code
+    with transaction():
+        return capability_commands.add_capability(actor, code, {"method": method, **fields})

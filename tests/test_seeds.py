@@ -25,6 +25,8 @@ FILES = (
     "activities.csv",
     "indicators.csv",
 )
+BY_HAND = ("taxa.csv",)
+"""Files that no tool writes."""
 
 BY_HAND = ("criteria.json",)
 """Seeds that ``tools/make_seeds`` does not write."""
@@ -186,3 +188,15 @@ def test_make_seeds_names_what_a_folder_lacks(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "parties.csv" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_taxa_have_one_scientific_name_and_a_source_each() -> None:
+    (name,) = BY_HAND
+    rows = read(name)
+    page = (SEEDS / "SOURCES.md").read_text(encoding="utf-8")
+    assert f"| `{name}` | {len(rows)} |" in page
+    assert all(row["source"] and row["verified"] in ("0", "1") for row in rows)
+    accepted = [row["scientific"] for row in rows if row["kind"] == "scientific"]
+    assert len(accepted) == len(set(accepted))
+    assert {row["scientific"] for row in rows} == set(accepted)
+    assert len({row["name"].casefold() for row in rows}) == len(rows)

@@ -145,6 +145,9 @@ RULES: dict[str, dict[Role, Condition]] = {
     "verification.change": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory},
     "verification.publish": {R.MANAGER: own_laboratory},
     "verification.hide": {R.REVIEWER: not_own_submission, R.SECRETARIAT: not_own_submission},
+    # the network: what laboratories can run, and the names of methods
+    "capability.change": {R.MANAGER: own_laboratory},
+    "conflict.refresh": {R.REVIEWER: always, R.SECRETARIAT: always},
     # cases
     "case.list": {R.ANALYST: always, R.MANAGER: always, R.FOCAL_POINT: always},
     "case.create": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory, R.FOCAL_POINT: own_party},

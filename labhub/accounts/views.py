@@ -26,6 +26,8 @@ from labhub.accounts.policy import can, require
 from labhub.db import transaction
 from labhub.errors import Conflict, Invalid, NotFound, Refusal, StaleEdit, TooMany
 from labhub.i18n import LANGUAGES, N_, Text, _
+from labhub.methods import network_queries
+from labhub.methods.models import SPECIFICITY_NAMES
 from labhub.web.access import PUBLIC, SIGNED_IN
 from labhub.web.api import Page, expected_version, page_of, sorted_by
 from labhub.web.auth import current_actor, sign_in_browser, sign_out_browser
@@ -667,6 +669,13 @@ def laboratory(code: str) -> ResponseReturnValue:
         confirmed=queries.is_confirmed(row),
         inside=inside,
         members=queries.members_of(row.id, *LABORATORY_ROLES) if inside else [],
+        entries=[
+            (entry, network_queries.standing_of(entry))
+            for entry in network_queries.capabilities_of(actor, row)
+        ],
+        listed=network_queries.is_listed(row),
+        methods=network_queries.methods_owned(row),
+        specificities={kind.value: _(text) for kind, text in SPECIFICITY_NAMES.items()},
     )
 
 

@@ -200,21 +200,30 @@ def show_element(name: str) -> Response:
 def show_matrix(arguments: dict[str, Any]) -> Response:
     """Show which LMO has which element: `+` has, `-` lacks, `?` nobody says, `±` the sources disagree.
 
-    `taxon` and `element` (may be repeated) narrow it; `verified=true` leaves claims from memory out;
-    `format=csv` gives the signs as a table.
+    `taxon`, `q` (names of LMOs), `element` (may be repeated) and `source` narrow it; `verified=true` leaves
+    claims from memory out; `format=csv` and `xlsx` give the signs as a table.
     """
     chosen = {
         "taxon": arguments["taxon"],
         "elements": arguments["element"],
         "verified": arguments["verified"],
+        "q": arguments["q"],
+        "source": arguments["source"],
     }
-    if arguments["format"] == "csv":
-        return _csv(queries.export_matrix(current_actor(), "csv", **chosen))
+    format_ = arguments["format"]
+    if format_ != "json":
+        return _table(queries.export_matrix(current_actor(), format_, **chosen), format_)
     return answer_record(queries.matrix_record(queries.matrix(current_actor(), **chosen)))
 
 
-def _csv(content: bytes) -> Response:
+TABLE_TYPES = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def _table(content: bytes, format_: str) -> Response:
     """Return the matrix as a file to keep."""
-    response = Response(content, mimetype="text/csv")
-    response.headers["Content-Disposition"] = 'attachment; filename="matrix.csv"'
+    response = Response(content, mimetype=TABLE_TYPES[format_])
+    response.headers["Content-Disposition"] = f'attachment; filename="matrix.{format_}"'
     return response

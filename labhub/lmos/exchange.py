@@ -15,6 +15,7 @@ from labhub import cells
 from labhub.errors import Invalid
 from labhub.i18n import Text, _
 from labhub.lmos import unique_identifier
+from labhub.lmos.bch import record_number
 from labhub.lmos.terms import ElementKind, NameKind, Sign
 from labhub.names import clean_name, name_key
 
@@ -263,7 +264,7 @@ def _names(record: _Record, value: Any) -> list[dict[str, Any]]:
             record.wrong(path, _("This name stands twice."))
         names[name_key(name)] = {
             "name": name,
-            "kind": record.one_of(NameKind, item.get("kind") or NameKind.SYNONYM, f"{path}.kind"),
+            "kind": record.one_of(NameKind, item.get("kind") or _kind_of(name), f"{path}.kind"),
             "source": record.text(item.get("source"), f"{path}.source", longest=500) or "",
             "recorded_on": record.day(item.get("recorded_on"), f"{path}.recorded_on"),
         }
@@ -320,12 +321,17 @@ def read_claim(raw: Any) -> dict[str, Any]:
     return claim
 
 
+def _kind_of(name: Any) -> NameKind:
+    """Return the kind of a name that is given without one: numbers of BCH records show themselves."""
+    return NameKind.BCH if isinstance(name, str) and record_number(name) else NameKind.SYNONYM
+
+
 def read_name(raw: Any) -> dict[str, Any]:
     """Return one checked synonym of an LMO: ``name``, ``kind``, ``source``, ``recorded_on``."""
     record = _Record(raw, ("name", "kind", "source", "recorded_on"))
     name = {
         "name": record.text(record.raw.get("name"), "name", needed=True, folded=True),
-        "kind": record.one_of(NameKind, record.raw.get("kind") or NameKind.SYNONYM, "kind"),
+        "kind": record.one_of(NameKind, record.raw.get("kind") or _kind_of(record.raw.get("name")), "kind"),
         "source": record.text(record.raw.get("source"), "source", longest=500, needed=True),
         "recorded_on": record.day(record.raw.get("recorded_on"), "recorded_on"),
     }

@@ -11,7 +11,8 @@ from labhub.accounts.actor import Actor
 from labhub.db import db
 from labhub.errors import NotFound
 from labhub.i18n import Text, _
-from labhub.lmos import exchange, unique_identifier
+from labhub.lmos import exchange, sheets, unique_identifier
+from labhub.lmos.bch import record_number
 from labhub.lmos.models import Claim, Element, ElementName, Lmo, LmoName
 from labhub.lmos.terms import ElementKind, Sign, Standing, standing
 from labhub.names import name_key, slug
@@ -20,26 +21,37 @@ from labhub.names import name_key, slug
 
 
 def find_lmo(ident: str) -> Lmo:
-    """Return an LMO by its unique identifier in any spelling, or by its event's slug or name."""
+    """Return an LMO by its unique identifier in any spelling, its event's slug or name, or its BCH record."""
     lmo = _lmo_by_identifier(ident)
     if lmo is None and (event := slug(ident, longest=200)):
         lmo = db.session.scalar(select(Lmo).where(Lmo.event_slug == event))
+    if lmo is None and record_number(ident):
+        lmo = match_lmo(ident)
     if lmo is None:
         raise NotFound(_("There is no LMO %(name)s.", name=ident))
     return lmo
 
 
 def match_lmo(text: str) -> Lmo | None:
-    """Return the LMO that a text names: by event, unique identifier or synonym; nothing when in doubt."""
+    """Return the LMO that a text names: by event, unique identifier, other or trade name, else nothing."""
     by_event = db.session.scalar(select(Lmo).where(Lmo.event_key == name_key(text)))
     if by_event is not None:
         return by_event
     by_identifier = _lmo_by_identifier(text)
     if by_identifier is not None:
         return by_identifier
-    named = select(LmoName.lmo_id).where(LmoName.name_key == name_key(text))
-    found = db.session.scalars(select(Lmo).where(Lmo.id.in_(named)).limit(2)).all()
+    named = select(LmoName.lmo_id).where(_has_name(text))
+    traded = func.lower(Lmo.trade_name) == name_key(text)
+    found = db.session.scalars(select(Lmo).where(or_(Lmo.id.in_(named), traded)).limit(2)).all()
     return found[0] if len(found) == 1 else None
+
+
+def _has_name(text: str) -> Any:
+    """A name of an LMO is this text; numbers of BCH records are compared without their revision."""
+    number = record_number(text).casefold()
+    if not number:
+        return LmoName.name_key == name_key(text)
+    return or_(LmoName.name_key == number, LmoName.name_key.startswith(f"{number}-", autoescape=True))
 
 
 def _lmo_by_identifier(text: str) -> Lmo | None:
@@ -341,11 +353,14 @@ def matrix(
     taxon: str = "",
     elements: Sequence[str] = (),
     verified: bool | None = None,
+    q: str = "",
+    source: str = "",
 ) -> Matrix:
     """Return the matrix of a taxon (or all) and of ``elements`` (or all that a claim here is about).
 
     Elements are named by name or synonym; one that is not known raises ``NotFound``. ``verified`` leaves
-    claims from memory out (or, when false, the others). Three queries.
+    claims from memory out (or, when false, the others); ``q`` keeps LMOs whose names have the text,
+    ``source`` claims of the source of this name. Three queries.
     """
     chosen: set[int] = set()
     for name in elements:
@@ -363,10 +378,15 @@ def matrix(
     if taxon:
         rows = rows.where(_has_taxon(taxon))
         said = said.join(Lmo, Lmo.id == Claim.lmo_id).where(_has_taxon(taxon))
+    if q.strip():
+        rows = rows.where(_mentions(q))
+        said = said.where(Claim.lmo_id.in_(select(Lmo.id).where(_mentions(q))))
     if chosen:
         said = said.where(Claim.element_id.in_(chosen))
     if verified is not None:
         said = said.where(Claim.verified.is_(verified))
+    if source:
+        said = said.where(Claim.source == source)
     lmos = [dict(row) for row in db.session.execute(rows).mappings()]
     found: dict[tuple[int, int], Cell] = {}
     for claim in db.session.execute(said).mappings():
@@ -383,6 +403,15 @@ def matrix(
     ]
     columns.sort(key=lambda row: (row["is_construct"], list(ElementKind).index(row["kind"])))
     return Matrix(lmos, columns, found)
+
+
+def claim_sources() -> list[tuple[str, int]]:
+    """Return the sources of claims, the one with most claims first, each with their number."""
+    number = func.count()
+    rows = db.session.execute(
+        select(Claim.source, number).group_by(Claim.source).order_by(number.desc(), Claim.source)
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 # Files ----------------------------------------------------------------------------------------
@@ -475,9 +504,13 @@ def export_matrix(
     taxon: str = "",
     elements: Sequence[str] = (),
     verified: bool | None = None,
+    q: str = "",
+    source: str = "",
 ) -> bytes:
-    """Return the matrix as ``json`` (with the claims of each cell) or ``csv`` (signs only)."""
-    found = matrix(actor, taxon=taxon, elements=elements, verified=verified)
+    """Return the matrix as ``json`` (with the claims of each cell), ``csv`` or ``xlsx`` (signs only)."""
+    found = matrix(actor, taxon=taxon, elements=elements, verified=verified, q=q, source=source)
+    if format_ == "xlsx":
+        return sheets.write_matrix(found.elements, _matrix_rows(found))
     if format_ == "csv":
         return exchange.write_matrix_csv(found.elements, _matrix_rows(found))
     return exchange.json_file(matrix_record(found))

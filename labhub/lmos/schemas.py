@@ -34,7 +34,9 @@ class MatrixArguments(Schema):
     taxon = fields.String(load_default="", validate=TEXT)
     element = fields.List(fields.String(validate=TEXT), load_default=list, validate=validate.Length(max=200))
     verified = fields.Boolean(load_default=None)
-    format = fields.String(load_default="json", validate=validate.OneOf(["json", "csv"]))
+    q = fields.String(load_default="", validate=TEXT)
+    source = fields.String(load_default="", validate=validate.Length(max=500))
+    format = fields.String(load_default="json", validate=validate.OneOf(["json", "csv", "xlsx"]))
     lang = fields.String(load_default="", validate=validate.Length(max=5))
 
 

@@ -13,6 +13,8 @@ class NameKind(StrEnum):
     TRADE_NAME = "trade-name"
     CODE = "code"
     FORMER = "former-name"
+    BCH = "bch"
+    """The number of its record in the Biosafety Clearing-House: BCH-LMO-SCBD-…"""
 
 
 NAME_KINDS: dict[NameKind, str] = {
@@ -20,6 +22,7 @@ NAME_KINDS: dict[NameKind, str] = {
     NameKind.TRADE_NAME: N_("trade name"),
     NameKind.CODE: N_("code"),
     NameKind.FORMER: N_("former name"),
+    NameKind.BCH: N_("BCH record"),
 }
 
 

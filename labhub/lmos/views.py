@@ -13,6 +13,9 @@ from labhub.lmos import queries, schemas
 from labhub.lmos.models import Lmo
 from labhub.lmos.terms import ELEMENT_KINDS, NAME_KINDS, STANDINGS, Standing
 from labhub.lmos.unique_identifier import display
+from labhub.methods import coverage_queries
+from labhub.methods.coverage_queries import GAP_NAMES, WAY_NAMES
+from labhub.sequences import queries as sequence_queries
 from labhub.web.access import PUBLIC
 from labhub.web.api import page_of, sorted_by
 from labhub.web.auth import current_actor
@@ -97,9 +100,15 @@ def show(slug: str) -> ResponseReturnValue:
     lmo = queries.find_lmo(slug)
     if lmo.slug != slug:
         return redirect(url_for("lmos.show", slug=lmo.slug), 302)
+    actor = current_actor()
     claims = queries.element_claims(lmo.id)
     return render_template(
         "lmos/show.html",
+        row=coverage_queries.coverage_of(actor, lmo),
+        listings=coverage_queries.methods_detecting(actor, lmo),
+        ways={way: _(text) for way, text in WAY_NAMES.items()},
+        gaps={gap: _(text) for gap, text in GAP_NAMES.items()},
+        sequences=sequence_queries.naming(actor, lmo_id=lmo.id),
         lmo=lmo,
         display=_display(lmo.unique_identifier),
         warnings=queries.warnings(lmo),
@@ -141,8 +150,11 @@ def element(slug: str) -> ResponseReturnValue:
     if found.slug != slug:
         return redirect(url_for("lmos.element", slug=found.slug), 302)
     claims = queries.lmo_claims(found.id)
+    actor = current_actor()
     return render_template(
         "lmos/element.html",
+        listing=coverage_queries.methods_for_element(actor, found),
+        sequences=sequence_queries.naming(actor, element_id=found.id),
         element=found,
         element_kinds=ELEMENT_KINDS,
         groups=[
@@ -157,7 +169,20 @@ def element(slug: str) -> ResponseReturnValue:
 def matrix() -> ResponseReturnValue:
     """Show the matrix of LMOs by elements."""
     given = _arguments(schemas.MatrixArguments(exclude=("format",)), many="element")
-    chosen = {"taxon": given["taxon"], "elements": given["element"], "verified": given["verified"]}
+    chosen = {
+        "taxon": given["taxon"],
+        "elements": given["element"],
+        "verified": given["verified"],
+        "q": given["q"],
+        "source": given["source"],
+    }
+    narrowed: dict[str, Any] = {
+        "taxon": given["taxon"] or None,
+        "element": given["element"],
+        "verified": "true" if given["verified"] else None,
+        "q": given["q"] or None,
+        "source": given["source"] or None,
+    }
     return render_template(
         "lmos/matrix.html",
         matrix=queries.matrix(current_actor(), **chosen),
@@ -168,12 +193,10 @@ def matrix() -> ResponseReturnValue:
         classes=MATRIX_CLASSES,
         root=url_for("lmos.index").partition("?")[0],
         element_root=url_for("lmos.elements").partition("?")[0],
-        download=url_for(
-            "api_matrix.show_matrix",
-            format="csv",
-            taxon=given["taxon"] or None,
-            element=given["element"],
-            verified="true" if given["verified"] else None,
-        ),
+        sources=queries.claim_sources(),
+        downloads=[
+            (format_, url_for("api_matrix.show_matrix", format=format_, **narrowed))
+            for format_ in ("csv", "xlsx", "json")
+        ],
         show_identifier=_display,
     )

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, request, url_for
 
 from labhub.db import transaction
-from labhub.methods import commands, queries, schemas
+from labhub.methods import commands, exchange, names_queries, queries, schemas
 from labhub.methods.models import MethodState, MethodVersion
 from labhub.web import method_downloads
 from labhub.web.access import PUBLIC
@@ -55,8 +55,11 @@ ACCESS = {
 def record_of(version: MethodVersion, siblings: list[MethodVersion]) -> dict[str, Any]:
     """Return a version as the API shows it."""
     published = version.content_hash != ""
+    content = queries.content_of(version)
+    warnings = [] if published else exchange.check(content).warnings + names_queries.doubts_of(content)
     return {
-        **queries.content_of(version),
+        **content,
+        "warnings": [str(text) for text in warnings],
         **queries.facts_of(version, current_actor()),
         "return_reason": version.return_reason if version.state is MethodState.RETURNED else None,
         "intact": queries.is_intact(version) if published else None,

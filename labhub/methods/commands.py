@@ -21,9 +21,15 @@ from labhub.db import db
 from labhub.errors import Conflict, Invalid, NotAllowed, NotFound, StaleEdit
 from labhub.file_kinds import FileKind
 from labhub.i18n import Text, _
-from labhub.lmos import unique_identifier
-from labhub.lmos.queries import match_element, match_lmo
-from labhub.methods import exchange, judgement_queries, queries, recall_commands, review_queries
+from labhub.lmos.names_queries import Register, read_register
+from labhub.methods import (
+    exchange,
+    judgement_queries,
+    names_queries,
+    queries,
+    recall_commands,
+    review_queries,
+)
 from labhub.methods import notice_commands as notices
 from labhub.methods.exchange import HUB_CODE, LONGEST_NOTE, Checked, Content
 from labhub.methods.models import (
@@ -66,7 +72,8 @@ ALLOWED_FILES = (
 )  # fmt: skip
 IMPORT_FILES = (FileKind.JSON, FileKind.CSV)
 LARGEST_IMPORT_BYTES = 16 << 20
-MANY_ROWS = 10
+SEEDS_FILE = "methods.json"
+"""Doubts about its names are in the list of conflicts; nobody reads its report."""
 
 
 # Finding, locking, permission ----------------------------------------------------------------
@@ -151,27 +158,26 @@ def _clean_reason(reason: str, field: str = "reason") -> str:
 
 
 class _Matcher:
-    """Finds the LMO or element that a target names; each text is looked up once."""
+    """Finds the LMO or element that a target names; the register is read once, at the first use."""
 
-    def __init__(self, *, many: bool = False) -> None:
-        self.known: dict[tuple[TargetKind, str], tuple[int | None, int | None]] = {}
-        self.names = queries.names_of_targets() if many else None
-        """For many lookups: what LMOs and elements are called, so that other texts cost no query."""
+    def __init__(self) -> None:
+        self.names: Register | None = None
+        self.genes: dict[str, set[str]] = {}
+
+    @property
+    def register(self) -> Register:
+        """The names of LMOs, elements and taxa."""
+        if self.names is None:
+            self.names, self.genes = read_register(), names_queries.reference_genes()
+        return self.names
 
     def __call__(self, kind: TargetKind, text: str) -> tuple[int | None, int | None]:
-        key = (kind, text)
-        if key not in self.known:
-            lmo = match_lmo(text) if self._may_be(0, text) else None
-            is_target = kind is TargetKind.TARGET
-            element = match_element(text) if is_target and self._may_be(1, text) else None
-            self.known[key] = (lmo.id if lmo else None, element.id if element else None)
-        return self.known[key]
+        meaning = self.register.meaning(text)
+        return meaning.lmo_id, meaning.element_id if kind is TargetKind.TARGET else None
 
-    def _may_be(self, place: int, text: str) -> bool:
-        if self.names is None:
-            return True
-        names = self.names[place]
-        return name_key(text) in names or unique_identifier.key(text) in names
+    def doubts(self, content: Content) -> list[Text]:
+        """Return what is doubtful about the names of a record."""
+        return names_queries.doubts(content, self.register, self.genes)
 
 
 def _fill(version: MethodVersion, content: Content, match: _Matcher, *, trusted: bool) -> None:
@@ -992,6 +998,7 @@ def _import(
 ) -> ImportReport:
     present = _Present(owner)
     report = ImportReport(name)
+    match = _Matcher()
     plans: list[tuple[RowReport, Content, MethodVersion | None]] = []
     for number, checked in enumerate(rows, start=1):
         version = present.find(checked)
@@ -1004,11 +1011,12 @@ def _import(
         elif version is not None:
             outcome = Outcome.UNCHANGED if queries.same_content(version, content) else Outcome.CHANGED
         row = RowReport(number, key[:120], outcome, dict(checked.errors), list(checked.warnings))
+        if outcome in (Outcome.CREATED, Outcome.CHANGED) and name != SEEDS_FILE:
+            row.warnings += match.doubts(content)
         report.rows.append(row)
         plans.append((row, content, version))
     if dry_run or report.is_refused:
         return report
-    match = _Matcher(many=len(rows) > MANY_ROWS)
     codes: dict[str, list[str]] = {"created": [], "changed": []}
     for row, content, version in plans:
         if row.outcome is Outcome.UNCHANGED:

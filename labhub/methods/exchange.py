@@ -50,7 +50,9 @@ MOST_LINES = 200
 MOST_RECORDS = 10_000
 HUB_CODE = re.compile(r"[Ll][Hh]-[0-9]+")
 CODE_SHAPE = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
-RESERVED_CODES = frozenset({"new", "import", "review", "rows", "compare", "download", "pack"})
+RESERVED_CODES = frozenset(
+    {"new", "import", "review", "rows", "compare", "download", "pack", "who", "conflicts"}
+)
 """Words that stand at a code's place in an address."""
 
 HUB_FACTS = "record"

@@ -17,7 +17,7 @@ from labhub.db import db
 from labhub.errors import NotFound, Refusal
 from labhub.i18n import _
 from labhub.lmos import unique_identifier
-from labhub.lmos.models import Element, ElementName, Lmo, LmoName
+from labhub.lmos.models import Element, Lmo, LmoName
 from labhub.lmos.queries import match_element, match_lmo
 from labhub.methods import exchange
 from labhub.methods.exchange import CODE_SHAPE, CONTENT, Content, plain_number
@@ -396,16 +396,6 @@ def taxa(actor: Actor | None) -> list[tuple[str, str]]:
         .order_by(MethodVersion.taxon_scientific)
     )
     return [(scientific or "", common or "") for scientific, common in rows]
-
-
-def names_of_targets() -> tuple[set[str | None], set[str | None]]:
-    """Return the keys under which any LMO, and any element, may be found."""
-    lmos = (Lmo.event_key, Lmo.identifier_key, LmoName.name_key)
-    elements = (Element.name_key, ElementName.name_key)
-    return (
-        {key for column in lmos for key in db.session.scalars(select(column))},
-        {key for column in elements for key in db.session.scalars(select(column))},
-    )
 
 
 # A version as data ---------------------------------------------------------------------------

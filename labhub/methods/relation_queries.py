@@ -8,6 +8,7 @@ from sqlalchemy import or_, select
 from labhub.accounts.actor import Actor
 from labhub.db import db
 from labhub.methods.models import DetectionMethod, MethodState, MethodVersion
+from labhub.methods.network_queries import linked_targets
 from labhub.methods.queries import visible_versions
 from labhub.sequences.models import ReferenceSequence
 from labhub.sequences.queries import visible_sequences
@@ -35,8 +36,9 @@ def referring_methods(actor: Actor | None, method: DetectionMethod) -> list[Mapp
 
 def related_sequences(actor: Actor | None, version: MethodVersion) -> list[Mapping[str, Any]]:
     """Return accession and title of sequences of the LMOs and elements that a version detects."""
-    lmo_ids = {target.lmo_id for target in version.targets if target.lmo_id}
-    element_ids = {target.element_id for target in version.targets if target.element_id}
+    targets = linked_targets(version)
+    lmo_ids = {target.lmo.id for target in targets if target.lmo}
+    element_ids = {target.element.id for target in targets if target.element}
     if not lmo_ids and not element_ids:
         return []
     known = visible_sequences(actor).with_only_columns(ReferenceSequence.id)

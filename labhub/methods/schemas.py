@@ -325,6 +325,9 @@ class MethodOut(ContentSchema):
     content_hash = fields.String(allow_none=True)
     criteria_version = fields.String(allow_none=True)
     intact = fields.Boolean(allow_none=True)
+    warnings = fields.List(
+        fields.String(), metadata={"description": "Doubts about a version that is not published yet."}
+    )
     files = fields.List(fields.Nested(FileOut))
     versions = fields.List(fields.Nested(VersionRow))
 

@@ -22,6 +22,8 @@ from labhub.methods import (
     differences,
     exchange,
     judgement_queries,
+    names_queries,
+    network_queries,
     pictures,
     queries,
     recall_queries,
@@ -214,6 +216,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
     opened = next((each for each in versions if each.state in OPEN_STATES), None)
     content = queries.content_of(version)
     sealed = version.content_hash != ""
+    linked = network_queries.linked_targets(version)
     is_editable = version.state in EDITABLE_STATES and can(actor, "method.change", version)
     waits = version.state in REVIEW_STATES
     files = queries.files_of(version, actor)
@@ -238,11 +241,16 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
             for place, study in enumerate(content["studies"])
         ],
         figures=[(text, content["validation"][key]) for key, text in FIGURES],
-        targets=[target for target in version.targets if target.kind is TargetKind.TARGET],
-        lmos=[target for target in version.targets if target.kind is TargetKind.LMO],
+        targets=[target for target in linked if target.kind is TargetKind.TARGET],
+        lmos=[target for target in linked if target.kind is TargetKind.LMO],
+        runners=network_queries.runners_of(actor, version.method),
         display=display,
         is_altered=sealed and not queries.is_intact(version),
-        doubts=exchange.check(content).warnings if is_editable or waits else [],
+        doubts=(
+            exchange.check(content).warnings + names_queries.doubts_of(content)
+            if is_editable or waits
+            else []
+        ),
         may={
             "edit": is_editable,
             "submit": is_editable and can(actor, "method.submit", version),
@@ -270,8 +278,9 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
 def _used_by(version: MethodVersion) -> dict[str, Any]:
     """Return what points at a method, from every package of the hub."""
     actor = current_actor()
-    lmos = {target.lmo.slug: target.lmo for target in version.targets if target.lmo}
-    elements = {target.element.slug: target.element.name for target in version.targets if target.element}
+    linked = network_queries.linked_targets(version)
+    lmos = {target.lmo.slug: target.lmo for target in linked if target.lmo}
+    elements = {target.element.slug: target.element.name for target in linked if target.element}
     return {
         "lmos": [
             (slug, display(lmo.unique_identifier) if lmo.unique_identifier else lmo.event)

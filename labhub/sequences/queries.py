@@ -422,3 +422,17 @@ def element_choices() -> Sequence[Mapping[str, Any]]:
     """Return elements to choose from."""
     rows = db.session.execute(select(Element.name, Element.donor_organism).order_by(Element.name)).all()
     return [{"value": row.name, "text": row.donor_organism or ""} for row in rows]
+
+
+def naming(
+    actor: Actor | None, *, lmo_id: int = 0, element_id: int = 0, limit: int = 50
+) -> list[dict[str, Any]]:
+    """Return the published records that name an LMO or element and that ``actor`` knows of, by accession."""
+    means = ReferenceSequence.lmo_id == lmo_id if lmo_id else ReferenceSequence.element_id == element_id
+    rows = db.session.execute(
+        select(ReferenceSequence.accession, ReferenceSequence.title, ReferenceSequence.visibility)
+        .where(is_visible(actor), means, ReferenceSequence.state == SequenceState.PUBLISHED)
+        .order_by(ReferenceSequence.accession)
+        .limit(limit)
+    )
+    return [dict(row) for row in rows.mappings()]

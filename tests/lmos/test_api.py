@@ -134,6 +134,21 @@ def test_the_matrix_is_given_as_json_and_csv(app: Flask, client: FlaskClient) ->
     assert table.mimetype == "text/csv"
     assert table.headers["Content-Disposition"] == 'attachment; filename="matrix.csv"'
     assert table.get_data(as_text=True).splitlines()[1] == "MON-00810-6,A,,+"
-    for query in ("format=xlsx", "colour=red"):
+    for query in ("format=ods", "colour=red"):
         assert client.get(f"/api/v1/matrix?{query}").status_code == 400
     assert client.get("/api/v1/matrix?element=nothing").status_code == 404
+
+
+def test_the_matrix_is_narrowed_by_lmo_and_source_and_given_as_a_workbook(
+    app: Flask, client: FlaskClient
+) -> None:
+    make_lmo("A", unique_identifier="MON-ØØ81Ø-6", claims=CLAIMS)
+    make_lmo("B")
+    source = CLAIMS[0]["source"]
+    answer = client.get("/api/v1/matrix", query_string={"q": "mon008106", "source": source}).get_json()
+    assert [row["event"] for row in answer["rows"]] == ["A"]
+    said = {claim["source"] for claims in answer["rows"][0]["claims"].values() for claim in claims}
+    assert said == {source}
+    book = client.get("/api/v1/matrix?format=xlsx")
+    assert book.mimetype.endswith("spreadsheetml.sheet")
+    assert book.get_data().startswith(b"PK")
