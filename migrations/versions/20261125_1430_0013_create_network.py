@@ -1,4 +1,4 @@
-"""Create the tables of the network: capabilities, taxa, later links, conflicts; admit names of BCH records."""
+"""Create the tables of the network: capabilities, taxa, later links, conflicts; admit BCH names."""
 
 import sqlalchemy as sa
 from alembic import op
