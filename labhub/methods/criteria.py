@@ -318,6 +318,8 @@ def _each_level(name: str) -> Look:
                 continue
             value, limit, note = float(level[name]), rule.most, None
             assigned = level.get("assigned")
+            if assigned == 0:
+                continue  # a blank: a share of nothing says nothing
             if (
                 rule.low_below is not None
                 and figures.percent

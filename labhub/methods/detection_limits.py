@@ -19,6 +19,8 @@ from labhub.methods.trials import wilson_interval
 
 PROBABILITY = 0.95
 """What the limit of detection asks for: at most 5 % false negatives."""
+_FAR = 3
+"""Powers of ten beyond the amounts tested within which a limit may be told."""
 _HALF_CHI2 = 1.959963984540054**2 / 2
 _NORMAL = NormalDist()
 
@@ -206,7 +208,13 @@ def _at_95(model: Model) -> float:
 
 
 def fit_line(doses: Sequence[Dose], model: Model) -> Fit:
-    """Fit probit or logit on log10 of the amount, or say why the data allow no curve."""
+    """Fit probit or logit on log10 of the amount, or say why the data allow no curve.
+
+    >>> fit = fit_line([Dose(1, 60, 20), Dose(5, 60, 50), Dose(20, 60, 60)], "probit")
+    >>> round(fit.lod, 1), round(fit.low, 1), round(fit.high, 1)
+    (9.2, 6.1, 15.9)
+    """
+    doses = _merged(doses)
     if reason := _why_not(doses):
         return Fit(model, reason)
     if not any(0 < dose.positive < dose.tested for dose in doses):
@@ -215,6 +223,14 @@ def fit_line(doses: Sequence[Dose], model: Model) -> Fit:
             _(
                 "No level has a partial response (some replicates detected, some not): the slope of "
                 "the curve cannot be told. Test a level between the two."
+            ),
+        )
+    if _is_step(doses):
+        return Fit(
+            model,
+            _(
+                "Only one level has a partial response, with nothing detected below it and everything above: "
+                "any steep curve fits. Test another level near it."
             ),
         )
     logs = [log10(dose.amount) for dose in doses]
@@ -227,6 +243,14 @@ def fit_line(doses: Sequence[Dose], model: Model) -> Fit:
     inverse = _inverse(model)
     best = _log_likelihood(doses, [inverse(intercept + slope * x) for x in logs])
     middle = (_at_95(model) - intercept) / slope
+    if not min(logs) - _FAR <= middle <= max(logs) + _FAR or abs(middle) > 200:
+        return Fit(
+            model,
+            _(
+                "The curve is so flat that its limit lies more than a thousand times outside the amounts "
+                "tested. Test other levels."
+            ),
+        )
 
     def drop(log_lod: float) -> float:
         return best - _profile(doses, logs, model, log_lod, slope) - _HALF_CHI2
@@ -243,6 +267,18 @@ def fit_line(doses: Sequence[Dose], model: Model) -> Fit:
         log_likelihood=best,
         **_goodness(doses, best, len(doses) - 2),
     )
+
+
+def _is_step(doses: Sequence[Dose]) -> bool:
+    """Say whether one level alone is partial and all others are none below and all above it.
+
+    The likelihood then rises with the slope without end, and any figure would be one of the computer's.
+    """
+    partial = [place for place, dose in enumerate(doses) if 0 < dose.positive < dose.tested]
+    if len(partial) != 1:
+        return False
+    below, above = doses[: partial[0]], doses[partial[0] + 1 :]
+    return all(dose.positive == 0 for dose in below) and all(dose.positive == dose.tested for dose in above)
 
 
 def _scored(doses: Sequence[Dose], logs: Sequence[float], model: Model) -> tuple[float, float] | None:

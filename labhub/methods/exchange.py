@@ -655,6 +655,8 @@ def _read_studies(checked: Checked, given: Any) -> list[dict[str, Any]]:
                 checked.add(f"{path}.{low}", _("The lower end lies above the upper end."))
         if study["data"] and not study["levels"] and not checked.errors:
             study = study_working.computed(study)
+            if len(study["levels"]) > MOST_LEVELS:
+                checked.add(f"{path}.data", _("At most %(number)s levels.", number=MOST_LEVELS))
         studies.append(study)
     return studies
 

@@ -45,8 +45,8 @@ FEWEST_LABORATORIES = 8
 """Valid laboratories that the harmonised protocol asks for at a level."""
 LIMIT_FACTOR = 2.8
 """Repeatability and reproducibility limits are this many standard deviations (ISO 5725-6)."""
-MOST_LABORATORIES = 200
-MOST_LEVELS = 60
+MOST_IN_DOUBLE_TEST = 200
+"""Laboratories beyond which the double test is left out: no trial has as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,7 +496,7 @@ def _run_grubbs_double(
 ) -> None:
     """OutlierTest the two largest, then the two smallest means; the stronger outlying pair leaves."""
     left = sorted(_remaining(cells, exclusions), key=lambda cell: cell.mean)
-    if len(left) < 4:
+    if not 4 <= len(left) <= MOST_IN_DOUBLE_TEST:
         return
     means = [cell.mean for cell in left]
     whole = variance_of(means) * (len(means) - 1)

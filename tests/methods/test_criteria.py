@@ -81,6 +81,11 @@ def test_a_qualitative_method_is_not_judged_by_quantitative_rules():
     ]
 
 
+def test_a_blank_is_not_judged_by_its_relative_deviation():
+    record = content(study(level(assigned=0, rsdr_percent=300), level(assigned=0.9, rsdr_percent=10)))
+    assert verdicts(record)["repeatability"] == "pass"
+
+
 def test_nothing_reported_is_neither_pass_nor_fail():
     report = judge(content(), CRITERIA)
     assert report.counts == {"pass": 0, "fail": 0, "not-reported": 10}

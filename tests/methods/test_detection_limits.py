@@ -130,9 +130,12 @@ def test_detection_that_falls_with_the_amount_is_refused():
     assert "does not rise" in str(fit.refusal)
 
 
-def test_a_jump_beside_a_partial_level_does_not_end_in_a_false_figure():
-    fit = fit_line([Dose(1, 20, 0), Dose(2, 20, 10), Dose(4, 20, 20)], "probit")
-    assert fit.refusal is not None or (fit.low is not None and fit.high is not None)
+@pytest.mark.parametrize(
+    "doses", [[Dose(1, 20, 0), Dose(2, 20, 10), Dose(4, 20, 20)], [Dose(1, 60, 30), Dose(10, 60, 60)]]
+)
+def test_one_partial_level_between_none_and_all_is_refused_for_a_line_and_not_for_poisson(doses):
+    assert "Only one level" in str(fit_line(doses, "probit").refusal)
+    assert fit_poisson(doses).refusal is None
 
 
 def test_the_plain_rule_stops_at_the_first_level_with_more_than_5_percent_missed():

@@ -224,6 +224,11 @@ def test_a_straggler_stays_and_is_shown():
     assert cell.straggler and cell.used
 
 
+def test_a_thousand_laboratories_are_no_problem():
+    level = analyse(one_level(*([1 + n % 7 / 100, 1 + n % 5 / 100] for n in range(1000)))).levels[0]
+    assert level.laboratories == 1000
+
+
 def test_a_person_keeps_an_outlier_and_the_test_still_shows_it():
     data = one_level(*[[1.0, 1.01]] * 4, [1.0, 1.02], [1.02, 1.01], [1.0, 1.02], [0.7, 1.3])
     level = analyse(data, decisions=[Decision("L8", "A", "keep", "The seed is known to vary.")]).levels[0]
