@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from labhub.i18n import RIGHT_TO_LEFT, Text, _, current_language, in_language
 from labhub.lmos.unique_identifier import display
+from labhub.methods.criteria import VERDICT_NAMES, Finding, limit_text
 from labhub.methods.metadata import NETWORK, PUBLISHER, Edition, citation, licence_of
 from labhub.methods.models import (
     ASSAY_FORMAT_NAMES,
@@ -543,36 +544,36 @@ def _levels(study: Mapping[str, Any]) -> Block:
     return _table(heads, rows)
 
 
-VERDICTS: Final[dict[str, Text]] = {
-    "pass": _("pass"),
-    "fail": _("fail"),
-    "not-reported": _("not reported"),
-    "not-applicable": _("does not apply"),
-}
-
-
 def _judgement(edition: Edition) -> list[Block]:
-    if not edition.judgement:
+    """Return the verdicts with every number that was looked at; what nobody reported is named together."""
+    report = edition.judgement
+    if report is None:
         return []
+    told = [each for each in report.judgements if each.verdict != "not-reported"]
+    silent = [str(each.name) for each in report.judgements if each.verdict == "not-reported"]
     rows = []
-    for line in edition.judgement:
-        verdict = str(line["verdict"])
-        style = {"fail": "strong", "pass": "plain"}.get(verdict, "missing")
-        rows.append(
-            [
-                _value(str(line["name"])),
-                _value(str(line["limit"]) or None),
-                _value(str(line["value"]) if line["value"] not in (None, "") else None),
-                [_piece(VERDICTS.get(verdict, verdict), style)],
-            ]
-        )
-    columns = ((_("Criterion"), 3), (_("Limit"), 3), (_("Reported"), 3), (_("Verdict"), 2))
-    blocks = [_heading(_("Judgement against the minimum performance criteria")), _table(columns, rows)]
-    if version := edition.facts.get("criteria_version"):
-        blocks.append(
-            _paragraphs(str(_("Judged by the criteria of version %(version)s.", version=version)), "small")
-        )
+    for each in told:
+        numbers = [_finding(finding) for finding in each.findings if finding.value is not None]
+        verdict = _piece(_(VERDICT_NAMES[each.verdict]), "strong" if each.verdict == "fail" else "plain")
+        limit = limit_text(each.rule, report.criteria.target_percent)
+        rows.append([_value(str(each.name)), _value(str(limit)), _value(numbers), [verdict]])
+    columns = ((_("Criterion"), 3), (_("Limit"), 3), (_("Reported"), 3), (_("Verdict"), 1))
+    blocks: list[Block] = [_heading(_("Judgement against the minimum performance criteria"))]
+    if rows:
+        blocks.append(_table(columns, rows))
+    if silent:
+        blocks.append(_fields((_("Not reported"), [_piece("; ".join(silent), "missing")])))
+    version = report.criteria.version
+    blocks.append(
+        _paragraphs(str(_("Judged by the criteria of version %(version)s.", version=version)), "small")
+    )
     return blocks
+
+
+def _finding(finding: Finding) -> str:
+    number = f"{_number(finding.value or 0)} {finding.unit}".strip()
+    place = finding.level or finding.study_title
+    return f"{place}: {number}" if place else number
 
 
 def _notes(edition: Edition) -> list[Block]:

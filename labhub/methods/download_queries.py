@@ -20,7 +20,17 @@ from labhub.errors import Conflict, Invalid, NotFound, Refusal, TooLarge, Unavai
 from labhub.i18n import _, current_language
 from labhub.lmos import unique_identifier
 from labhub.made_files import MadeFiles
-from labhub.methods import documents, exchange, metadata, orders, packs, queries, typesetting
+from labhub.methods import (
+    criteria,
+    documents,
+    exchange,
+    judgement_queries,
+    metadata,
+    orders,
+    packs,
+    queries,
+    typesetting,
+)
 from labhub.methods.archives import safe_name
 from labhub.methods.exchange import CODE_SHAPE
 from labhub.methods.metadata import MEDIA_TYPES, Edition
@@ -105,18 +115,30 @@ def editions_of(actor: Actor | None, versions: Sequence[MethodVersion], base: st
         .order_by(MethodVersion.number)
     ):
         siblings.setdefault(method_id, []).append(number)
-    return [_edition(actor, version, siblings.get(version.method_id, []), base) for version in versions]
+    known = {each.version: each for each in judgement_queries.criteria_versions()}
+    return [
+        _edition(actor, version, siblings.get(version.method_id, []), known, base) for version in versions
+    ]
 
 
-def _edition(actor: Actor | None, version: MethodVersion, siblings: list[int], base: str) -> Edition:
+def _edition(
+    actor: Actor | None,
+    version: MethodVersion,
+    siblings: list[int],
+    known: Mapping[str, criteria.Criteria],
+    base: str,
+) -> Edition:
+    record = queries.exported(version, actor)
+    judged_by = known.get(version.criteria_version or "")
     laboratory: Laboratory | None = version.method.laboratory
     return Edition(
-        queries.exported(version, actor),
+        record,
         base,
         laboratory=laboratory.name if laboratory else "",
         lmos=tuple(_lmos(version)),
         elements=tuple(_elements(version)),
         siblings=tuple(siblings),
+        judgement=criteria.judge(record, judged_by) if judged_by else None,
     )
 
 

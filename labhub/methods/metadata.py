@@ -7,11 +7,12 @@ and is the same for the same version. Only what was published can be cited.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 from xml.etree import ElementTree
 
 from labhub.lmos.unique_identifier import display
+from labhub.methods.criteria import Report
 from labhub.methods.exchange import HUB_FACTS
 
 PUBLISHER: Final = "labhub"
@@ -83,8 +84,8 @@ class Edition:
     elements: tuple[str, ...] = ()
     siblings: tuple[int, ...] = ()
     """Numbers of the published versions of the same method, this one among them."""
-    judgement: tuple[Mapping[str, Any], ...] = field(default=())
-    """Lines of the judgement against the minimum performance criteria: name, verdict, value, limit."""
+    judgement: Report | None = None
+    """By the minimum performance criteria that were the newest when it was published."""
 
     @property
     def facts(self) -> Record:

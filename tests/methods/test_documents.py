@@ -1,12 +1,14 @@
 """PDF pages of methods and the compendium, opened with another library."""
 
 import re
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
 from pypdf import PdfReader
 
 from labhub.methods import documents, typesetting
+from labhub.methods.criteria import judge, read_criteria
 from tests.methods.editions import make_edition, whole_record
 
 
@@ -99,10 +101,27 @@ def test_very_long_words_stay_on_the_page():
     assert len(lines) > 3
 
 
-def test_verdicts_stand_beside_their_figures():
-    line = {"name": "Slope", "limit": "from -3.6 to -3.1", "value": "-3.05", "verdict": "fail"}
-    text = words(documents.method_pdf(make_edition(edition={"judgement": (line,)})))
-    assert "Slope from -3.6 to -3.1 -3.05 fail" in text
+def test_verdicts_stand_beside_their_figures_and_limits():
+    criteria = read_criteria(
+        {
+            "version": "T-1",
+            "adopted_on": "2026-01-01",
+            "title": "Test",
+            "source": "here",
+            "target_percent": 0.9,
+            "rules": [
+                {"id": "slope", "mark": "S", "least": -3.6, "most": -3.1},
+                {"id": "r2", "mark": "S", "least": 0.98},
+                {"id": "specificity", "mark": "M", "most": 0},
+            ],
+        }
+    )
+    edition = make_edition(validation={"slope": -3.05, "r2": 0.998})
+    text = words(documents.method_pdf(replace(edition, judgement=judge(edition.record, criteria))))
+    assert "Slope of the standard curve from -3.6 to -3.1 -3.05 fail" in text
+    assert "at least 0.98 0.998 pass" in text
+    assert "Not reported Specificity (non-targets amplified)" in text
+    assert "Judged by the criteria of version T-1." in text
 
 
 @pytest.mark.parametrize(
