@@ -33,6 +33,8 @@ MOST_METHODS: Final = 250
 """Methods in one PDF: layout takes about 20 ms and 3.5 MB each."""
 LONGEST_WORD = 36
 """A run of characters without a blank that is longer may be broken anywhere."""
+LONGEST_ADDRESS = 95
+"""In a citation, so that addresses are copied whole."""
 OLIGO_LINE = 30
 AMPLICON_LINE = 60
 AMPLICON_GROUP = 10
@@ -45,10 +47,10 @@ Names = Mapping[Any, str]
 
 
 def _is_right_to_left(text: str) -> bool:
-    """Say whether the first letter that has a direction runs from right to left.
+    """Say whether the first letter that has a direction runs from right to left; numbers have none.
 
-    >>> _is_right_to_left("5' مجس"), _is_right_to_left("12 MON810 مجس")
-    (True, False)
+    >>> _is_right_to_left("5' مجس"), _is_right_to_left("12 MON810 مجس"), _is_right_to_left("58 / 60")
+    (True, False, False)
     """
     for sign in text:
         kind = unicodedata.bidirectional(sign)
@@ -56,17 +58,26 @@ def _is_right_to_left(text: str) -> bool:
             return True
         if kind == "L":
             return False
-    return current_language() in RIGHT_TO_LEFT
+    return False
 
 
-def _breakable(text: str) -> str:
+_NUMBER_INSIDE = re.compile(r"(?<![\w.])-?[0-9][0-9.:/–-]*")
+LEFT_TO_RIGHT_MARK: Final = "\u200e"
+
+
+def _numbers_kept(text: str) -> str:
+    """Return a text from right to left in which dates and negative numbers keep their order."""
+    return _NUMBER_INSIDE.sub(lambda number: LEFT_TO_RIGHT_MARK + number[0], text)
+
+
+def _breakable(text: str, longest: int = LONGEST_WORD) -> str:
     """Return a text whose very long words may be broken.
 
     >>> _breakable("x" * 40).count("\u200b"), _breakable("short words").count("\u200b")
     (4, 0)
     """
     return re.sub(
-        rf"\S{{{LONGEST_WORD},}}",
+        rf"\S{{{longest},}}",
         lambda word: "\u200b".join(word[0][at : at + 9] for at in range(0, len(word[0]), 9)),
         text,
     )
@@ -74,8 +85,11 @@ def _breakable(text: str) -> str:
 
 def _piece(text: Text, style: str = "plain", **more: str) -> Piece:
     words = str(text)
-    words = words if style in ("bases", "code", "link") else _breakable(words)
     rtl = _is_right_to_left(words) if style not in ("bases", "code", "english") else False
+    if style not in ("bases", "code", "link"):
+        words = _breakable(words, LONGEST_ADDRESS if style == "english" else LONGEST_WORD)
+    if rtl:
+        words = _numbers_kept(words)
     return {"text": words, "style": style, "rtl": rtl, "language": "ar" if rtl else "en", **more}
 
 
@@ -202,7 +216,7 @@ def _glance(edition: Edition) -> list[Block]:
     rows.append((_("Taxon"), names or [_missing()]))
     rows.append((_("Chemistry"), _value(record["chemistry"])))
     if record.get("assay_format"):
-        rows.append((_("Assay format"), _value(_names(ASSAY_FORMAT_NAMES)[record["assay_format"]])))
+        rows.append((_("Format of the assay"), _value(_names(ASSAY_FORMAT_NAMES)[record["assay_format"]])))
     if record.get("multiplex") is not None:
         rows.append((_("Several targets in one reaction"), _value(record["multiplex"])))
     for key, label in (
@@ -217,7 +231,7 @@ def _glance(edition: Edition) -> list[Block]:
     rows.append((_("Laboratory"), _value(str(laboratory))))
     rows.append((_("Licence"), _licence(record)))
     rights = [_names(RIGHT_NAMES)[right] for right in record.get("rights") or ()]
-    rows.append((_("Rights"), _value(rights)))
+    rows.append((_("Rights of use"), _value(rights)))
     if record.get("rights_note"):
         rows.append((_("Note on the rights"), _value(record["rights_note"])))
     if edition.published_on:
@@ -358,7 +372,10 @@ def _reaction(edition: Edition) -> list[Block]:
     ]
     if record["target_copies_per_haploid_genome"]:
         rows.append(
-            (_("Target copies per haploid genome"), _value(record["target_copies_per_haploid_genome"]))
+            (
+                _("Copies of the target in a haploid genome"),
+                _value(record["target_copies_per_haploid_genome"]),
+            )
         )
     if record["technique"] == "protein":
         rows = [row for row in rows if row[1] != [_missing()]]
