@@ -14,7 +14,7 @@ from typing import Any, Final
 from labhub.i18n import RIGHT_TO_LEFT, Text, _, current_language, in_language
 from labhub.lmos.unique_identifier import display
 from labhub.methods.criteria import VERDICT_NAMES, Finding, limit_text
-from labhub.methods.metadata import NETWORK, PUBLISHER, Edition, citation, licence_of
+from labhub.methods.metadata import NETWORK, PUBLISHER, Edition, citation_words, licence_of
 from labhub.methods.models import (
     ASSAY_FORMAT_NAMES,
     FILE_ROLE_NAMES,
@@ -33,9 +33,7 @@ MOST_METHODS: Final = 250
 """Methods in one PDF: layout takes about 20 ms and 3.5 MB each."""
 LONGEST_WORD = 36
 """A run of characters without a blank that is longer may be broken anywhere."""
-LONGEST_ADDRESS = 95
-"""In a citation, so that addresses are copied whole."""
-OLIGO_LINE = 30
+OLIGO_LINE = 40
 AMPLICON_LINE = 60
 AMPLICON_GROUP = 10
 
@@ -70,14 +68,14 @@ def _numbers_kept(text: str) -> str:
     return _NUMBER_INSIDE.sub(lambda number: LEFT_TO_RIGHT_MARK + number[0], text)
 
 
-def _breakable(text: str, longest: int = LONGEST_WORD) -> str:
+def _breakable(text: str) -> str:
     """Return a text whose very long words may be broken.
 
     >>> _breakable("x" * 40).count("\u200b"), _breakable("short words").count("\u200b")
     (4, 0)
     """
     return re.sub(
-        rf"\S{{{longest},}}",
+        rf"\S{{{LONGEST_WORD},}}",
         lambda word: "\u200b".join(word[0][at : at + 9] for at in range(0, len(word[0]), 9)),
         text,
     )
@@ -87,7 +85,7 @@ def _piece(text: Text, style: str = "plain", **more: str) -> Piece:
     words = str(text)
     rtl = _is_right_to_left(words) if style not in ("bases", "code", "english") else False
     if style not in ("bases", "code", "link"):
-        words = _breakable(words, LONGEST_ADDRESS if style == "english" else LONGEST_WORD)
+        words = _breakable(words)
     if rtl:
         words = _numbers_kept(words)
     return {"text": words, "style": style, "rtl": rtl, "language": "ar" if rtl else "en", **more}
@@ -175,6 +173,7 @@ def page_of(edition: Edition, key: str) -> dict[str, Any]:
         "version": str(_("version %(number)s", number=edition.number)),
         "state": _names(STATE_NAMES)[facts["state"]],
         "seal": edition.seal,
+        "address": edition.address,
         "title": _piece(record["title"]),
         "badges": badges,
         "blocks": blocks,
@@ -204,8 +203,10 @@ def _warning(edition: Edition) -> list[Block]:
 def _glance(edition: Edition) -> list[Block]:
     record = edition.record
     taxon = record["taxon"] or {}
-    names = [_piece(taxon["scientific"], "taxon")] if taxon.get("scientific") else []
-    names += [_piece(taxon["common"])] if taxon.get("common") else []
+    common = taxon.get("common") or ""
+    names = _value(common) if common else []
+    if taxon.get("scientific"):
+        names = [_piece(taxon["scientific"], "taxon", after=f" ({common})" if common else "")]
     rows: list[tuple[Text, list[Piece]]] = [
         (_("Target"), _value(record["target"])),
     ]
@@ -240,6 +241,9 @@ def _glance(edition: Edition) -> list[Block]:
         rows.append((_("Name at the source"), _value(record["source_code"])))
     if record["same_oligos_as"]:
         rows.append((_("Same oligos as"), _value(", ".join(record["same_oligos_as"]))))
+    if not edition.facts["files"]:
+        compiled = _("No files: this record was compiled from public sources.")
+        rows.append((_("Files"), _value(str(compiled if record["origin"] == "compiled" else _("No files.")))))
     if edition.facts.get("change_note"):
         rows.append((_("What changed in this version"), _value(edition.facts["change_note"])))
     return [_told(*rows)]
@@ -337,8 +341,8 @@ def _amplicon(each: Mapping[str, Any], *, inside: bool) -> list[Block]:
 def oligo_lines(bases: str) -> str:
     """Return the bases of an oligo in lines that fit a column, without blanks between them.
 
-    >>> oligo_lines("ACGT" * 8)
-    'ACGTACGTACGTACGTACGTACGTACGTAC\\nGT'
+    >>> oligo_lines("ACGT" * 11)
+    'ACGTACGTACGTACGTACGTACGTACGTACGTACGTACGT\\nACGT'
     """
     return "\n".join(bases[at : at + OLIGO_LINE] for at in range(0, len(bases), OLIGO_LINE))
 
@@ -575,15 +579,13 @@ def _judgement(edition: Edition) -> list[Block]:
         limit = limit_text(each.rule, report.criteria.target_percent)
         rows.append([_value(str(each.name)), _value(str(limit)), _value(numbers), [verdict]])
     columns = ((_("Criterion"), 3), (_("Limit"), 3), (_("Reported"), 3), (_("Verdict"), 1))
-    blocks: list[Block] = [_heading(_("Judgement against the minimum performance criteria"))]
+    version = report.criteria.version
+    title = _("Judgement against the minimum performance criteria %(version)s", version=version)
+    blocks: list[Block] = [_heading(title)]
     if rows:
         blocks.append(_table(columns, rows))
     if silent:
         blocks.append(_fields((_("Not reported"), [_piece("; ".join(silent), "missing")])))
-    version = report.criteria.version
-    blocks.append(
-        _paragraphs(str(_("Judged by the criteria of version %(version)s.", version=version)), "small")
-    )
     return blocks
 
 
@@ -603,12 +605,7 @@ def _notes(edition: Edition) -> list[Block]:
 def _files(edition: Edition) -> list[Block]:
     files = edition.facts["files"]
     if not files:
-        none = (
-            _("No files: this record was compiled from public sources.")
-            if edition.record["origin"] == "compiled"
-            else _("No files.")
-        )
-        return [_heading(_("Files")), _paragraphs(str(none))]
+        return []
     roles = _names(FILE_ROLE_NAMES)
     rows = []
     for each in files:
@@ -659,14 +656,12 @@ def _sources(edition: Edition) -> list[Block]:
 def _citation(edition: Edition) -> list[Block]:
     if not edition.is_published:
         return []
-    return [
-        _heading(_("How to cite this version")),
-        _paragraphs(citation(edition), "english"),
-        _fields(
-            (_("Address of this version"), [_piece(edition.address, "link", href=edition.address)]),
-            (_("Seal (SHA-256)"), [_piece(edition.seal, "code")]),
-        ),
+    lines = [
+        _piece(citation_words(edition), "english"),
+        _piece(edition.address, "link", href=edition.address),
+        _piece(f"SHA-256 {edition.seal}", "code"),
     ]
+    return [_heading(_("How to cite this version")), {"kind": "text", "value": lines}]
 
 
 PARTS: Final[tuple[Callable[[Edition], list[Block]], ...]] = (

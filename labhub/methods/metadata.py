@@ -184,9 +184,14 @@ def citation(edition: Edition) -> str:
     """
     if not edition.is_published:
         return ""
+    return f"{citation_words(edition)} {edition.address} (SHA-256 {edition.seal})"
+
+
+def citation_words(edition: Edition) -> str:
+    """Return the citation without address and seal."""
     return (
         f"{edition.author} ({edition.published_on[:4]}). {_stopped(edition.record['title'])} {PUBLISHER}, "
-        f"{edition.code}, version {edition.number}. {edition.address} (SHA-256 {edition.seal})"
+        f"{edition.code}, version {edition.number}."
     )
 
 
