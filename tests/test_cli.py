@@ -123,3 +123,31 @@ def test_unknown_people_and_parties_are_named(folder: Path) -> None:
     assert done.returncode == 1
     assert "ZZ" in done.stderr
     assert labhub(folder, "user", "create", "x@example.org", "--name", "X", check=False).returncode == 2
+
+
+def test_methods_are_written_as_documents(folder: Path) -> None:
+    codes = ("--code", "QT-EVE-ZM-012", "--code", "qt-eve-zm-005")
+    begins = {"pdf": b"%PDF-", "zip": b"PK", "rdml": b"PK", "order-sheet": b"name,", "datacite": b"[\n{"}
+    for format_, start in begins.items():
+        path = folder / f"methods.{format_}"
+        done = labhub(folder, "export", "methods", "--format", format_, *codes, "-o", str(path))
+        assert path.read_bytes().startswith(start), format_
+        assert (done.stdout, done.stderr) == ("", "")
+    with ZipFile(folder / "methods.zip") as archive:
+        assert archive.testzip() is None
+        roots = {name.split("/")[0] for name in archive.namelist() if "/" in name}
+    assert roots == {"QT-EVE-ZM-005-v1", "QT-EVE-ZM-012-v1"}
+    assert len(json.loads((folder / "methods.datacite").read_bytes())) == 2
+    fasta = labhub(folder, "export", "methods", "--format", "fasta", *codes).stdout
+    assert fasta.count(">") == 6
+    assert not [path for path in folder.iterdir() if path.name.startswith(".labhub-")]
+
+
+def test_a_document_of_a_method_that_is_not_there_is_refused_and_nothing_is_written(folder: Path) -> None:
+    path = folder / "none.pdf"
+    done = labhub(
+        folder, "export", "methods", "--format", "pdf", "--code", "NONE", "-o", str(path), check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "labhub: There is no method NONE.\n")
+    assert not path.exists()
+    assert labhub(folder, "export", "lmos", "--code", "NONE", check=False).returncode == 2

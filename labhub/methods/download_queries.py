@@ -447,7 +447,8 @@ def exported_numbers(actor: Actor, *, published: bool, codes: Sequence[str]) -> 
     query = query.options()
     if published:
         query = query.where(MethodVersion.state == MethodState.PUBLISHED)
-    wanted = {code.casefold() for code in codes}
+    spelled = {code.casefold(): code for code in codes}
+    wanted = set(spelled)
     newest: dict[int, int] = {}
     found: set[str] = set()
     for row in db.session.execute(query.order_by(DetectionMethod.code_key, MethodVersion.number)):
@@ -457,7 +458,7 @@ def exported_numbers(actor: Actor, *, published: bool, codes: Sequence[str]) -> 
         found |= wanted & keys
         newest[row.method_id] = row.id
     if missing := sorted(wanted - found):
-        raise NotFound(_("There is no method %(code)s.", code=missing[0][:60]))
+        raise NotFound(_("There is no method %(code)s.", code=spelled[missing[0]][:60]))
     return list(newest.values())
 
 

@@ -1,7 +1,9 @@
 """Downloads of one and of several methods: what is in them, who may have it, and how they are counted."""
 
 import json
+from contextlib import nullcontext
 from io import BytesIO
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
@@ -300,3 +302,53 @@ def test_page_of_a_draft_offers_no_citation(app: Flask) -> None:
     got = browser_of(app, user).get("/methods/LH-1")
     assert "Link" not in got.headers
     assert "cannot be cited" in got.text and "format=zip" not in got.text and "format=pdf" in got.text
+
+
+def test_large_compendium_is_written_as_volumes(app: Flask, tmp_path: Path, monkeypatch) -> None:
+    for _number in range(3):
+        make_method(state="published")
+    monkeypatch.setattr(download_queries.documents, "MOST_METHODS", 2)
+    numbers = download_queries.exported_numbers(OPERATOR, published=True, codes=())
+    steps: list[int] = []
+    download_queries.export_methods(
+        OPERATOR,
+        numbers,
+        "pdf",
+        lambda volume, volumes: (tmp_path / f"{volume}-of-{volumes}.pdf").open("wb"),
+        method_place(app),
+        steps.append,
+    )
+    books = [PdfReader(path) for path in sorted(tmp_path.iterdir())]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["1-of-2.pdf", "2-of-2.pdf"]
+    assert "Volume 2 of 2" in books[1].pages[0].extract_text()
+    assert steps == [2, 1]
+
+
+@pytest.mark.parametrize("format_", ["order-sheet", "datacite", "fasta", "ris", "bibtex"])
+def test_what_is_written_in_batches_is_what_is_written_at_once(
+    app: Flask, format_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _number in range(3):
+        make_method(state="published")
+    numbers = download_queries.exported_numbers(OPERATOR, published=True, codes=())
+
+    def written() -> bytes:
+        out = BytesIO()
+        download_queries.export_methods(
+            OPERATOR, numbers, format_, lambda _v, _all: nullcontext(out), method_place(app)
+        )
+        return out.getvalue()
+
+    at_once = written()
+    monkeypatch.setattr(download_queries, "BATCH", 1)
+    in_batches = written()
+    if format_ == "datacite":
+        assert json.loads(in_batches) == json.loads(at_once)
+    else:
+        assert in_batches.split() == at_once.split()
+
+
+def method_place(app: Flask) -> download_queries.Place:
+    """Return where the hub of a test keeps what it makes."""
+    parts = app.extensions
+    return download_queries.Place("https://hub.example", parts["labhub.store"], parts["labhub.made_files"])
