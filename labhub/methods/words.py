@@ -99,7 +99,7 @@ NAMES: dict[str, str] = {
     "target_copies_per_haploid_genome": N_("Copies of the target in a haploid genome"),
     "same_oligos_as": N_("Same oligos as"),
     "technique": N_("Technique"),
-    "assay_format": N_("Format of the assay"),
+    "assay_format": N_("Format of the test"),
     "chemistry": N_("Chemistry"),
     "multiplex": N_("Several targets in one reaction"),
     "quantitative": N_("Result"),
