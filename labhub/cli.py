@@ -368,9 +368,11 @@ EXPORTS: dict[str, tuple[Sequence[str], Export]] = {
 }
 
 
-METHOD_DOCUMENTS = ("pdf", "zip", "rdml", "fasta", "order-sheet", "datacite", "bibtex", "ris")
+METHOD_DOCUMENTS = (
+    "pdf", "zip", "rdml", "fasta", "order-sheet", "order-sheet-xlsx", "datacite", "bibtex", "ris"
+)  # fmt: skip
 """What methods are written as besides what `import` reads."""
-BINARY_DOCUMENTS = ("pdf", "zip", "rdml")
+BINARY_DOCUMENTS = ("pdf", "zip", "rdml", "order-sheet-xlsx")
 
 
 @cli.command("export")

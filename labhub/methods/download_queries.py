@@ -58,6 +58,7 @@ CITED: Final = frozenset({"zip", "datacite", "datacite-xml", "bibtex", "ris"})
 """Formats that only published versions have."""
 ENDINGS: Final = {
     "order-sheet": "-oligos.csv",
+    "order-sheet-xlsx": "-oligos.xlsx",
     "datacite": "-datacite.json",
     "datacite-xml": "-datacite.xml",
     "bibtex": ".bib",
@@ -67,7 +68,17 @@ WITH_CHARSET: Final = frozenset({"order-sheet", "bibtex", "ris"})
 
 
 def _media_types() -> dict[str, str]:
-    own = ("pdf", "rdml", "zip", "order-sheet", "datacite", "datacite-xml", "bibtex", "ris")
+    own = (
+        "pdf",
+        "rdml",
+        "zip",
+        "order-sheet",
+        "order-sheet-xlsx",
+        "datacite",
+        "datacite-xml",
+        "bibtex",
+        "ris",
+    )
     return {
         **queries.FORMATS,
         **{name: MEDIA_TYPES[name] + "; charset=utf-8" * (name in WITH_CHARSET) for name in own},
@@ -79,7 +90,7 @@ FORMATS: Final = _media_types()
 TOGETHER: Final = tuple(name for name in FORMATS if name != "datacite-xml")
 """Formats of several versions together."""
 PACK_FORMATS: Final = ("json", "csv", "fasta", "pdf", "rdml", "order-sheet", "datacite")
-FORMAT_ITEMS: Final = {"rdml", "fasta", "order-sheet"}
+FORMAT_ITEMS: Final = {"rdml", "fasta", "order-sheet", "order-sheet-xlsx"}
 
 
 @dataclass(frozen=True)
@@ -242,6 +253,8 @@ def plain_bytes(editions: Sequence[Edition], format_: str) -> bytes:
         return rdml([edition for edition in editions if edition.record["oligos"]])
     if format_ == "order-sheet":
         return write_csv(orders.COLUMNS, orders.order_lines(editions))
+    if format_ == "order-sheet-xlsx":
+        return orders.order_book(editions)
     if format_ == "fasta":
         return b"".join(exchange.to_fasta(edition.code, edition.record["oligos"]) for edition in editions)
     if format_ == "bibtex":
@@ -502,7 +515,7 @@ def export_methods(
     with outputs(1, 1) as out:
         if format_ == "zip":
             write_packed(out, editions, place.store, lambda: done(1))
-        elif format_ == "rdml":
+        elif format_ in ("rdml", "order-sheet-xlsx"):
             out.write(plain_bytes(list(_heard(editions, done)), format_))
         else:
             _write_in_batches(out, editions, format_, done)

@@ -41,6 +41,7 @@ MEDIA_TYPES: Final = {
     "rdml": "application/zip",
     "fasta": "text/plain",
     "order-sheet": "text/csv",
+    "order-sheet-xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "zip": "application/zip",
     "datacite": "application/vnd.datacite.datacite+json",
     "datacite-xml": "application/vnd.datacite.datacite+xml",
@@ -551,7 +552,7 @@ def offered(record: Record, formats: Sequence[str]) -> list[str]:
     >>> offered({"oligos": []}, ("json", "fasta", "pdf"))
     ['json', 'pdf']
     """
-    needs_oligos = {"rdml", "fasta", "order-sheet"}
+    needs_oligos = {"rdml", "fasta", "order-sheet", "order-sheet-xlsx"}
     return [name for name in formats if record.get("oligos") or name not in needs_oligos]
 
 

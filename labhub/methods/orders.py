@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from labhub.methods.metadata import Edition
 from labhub.sequences.oligos import IUPAC, gc_fraction
+from labhub.workbooks import Column, Due, SheetToWrite, write_book
 
 COLUMNS: Final = (
     "name", "sequence", "modification_5", "modification_3", "internal_modifications", "length", "scale",
@@ -13,6 +14,8 @@ COLUMNS: Final = (
 )  # fmt: skip
 """``scale`` is left empty for the person who orders."""
 NUMBERS: Final = ("length", "molecular_weight", "tm_celsius", "gc_percent", "version")
+WIDTHS: Final = {"name": 24, "sequence": 48, "internal_modifications": 28, "method_code": 20}
+"""Characters that a column of the workbook is wide, where not 16."""
 MOST_SPELLINGS: Final = 64
 """An oligo with more meanings than this gets no melting temperature."""
 WATER: Final = 18.0153
@@ -48,6 +51,24 @@ def order_lines(editions: Iterable[Edition]) -> list[dict[str, str]]:
                 }
             )
     return lines
+
+
+def order_book(editions: Iterable[Edition]) -> bytes:
+    """Return the same lines as a workbook (XLSX), with numbers as numbers."""
+    columns = [
+        Column(name, Due.NUMBER if name in NUMBERS else Due.TEXT, width=WIDTHS.get(name, 16))
+        for name in COLUMNS
+    ]
+    rows = [
+        {name: _cell(name, text) for name, text in line.items() if text} for line in order_lines(editions)
+    ]
+    return write_book([SheetToWrite("oligos", columns, rows)])
+
+
+def _cell(name: str, text: str) -> str | int | float:
+    if name in ("length", "version"):
+        return int(text)
+    return float(text) if name in NUMBERS else text
 
 
 def _inside(oligo: Mapping[str, Any]) -> list[str]:

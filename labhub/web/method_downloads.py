@@ -29,6 +29,7 @@ TITLES: dict[str, tuple[Text, Text]] = {
         _("Order sheet of the oligos (CSV)"),
         _("For the synthesis company: sequences, labels, weight and melting temperature."),
     ),
+    "order-sheet-xlsx": (_("Order sheet of the oligos (XLSX)"), _("The same as a workbook.")),
 }
 """Formats in the order of a page: title and what it is for."""
 TOGETHER_TITLES: tuple[tuple[str, Text], ...] = (
@@ -40,6 +41,7 @@ TOGETHER_TITLES: tuple[tuple[str, Text], ...] = (
     ("rdml", _("Assays (RDML)")),
     ("fasta", _("Primers and probes (FASTA)")),
     ("order-sheet", _("Order sheet of the oligos (CSV)")),
+    ("order-sheet-xlsx", _("Order sheet of the oligos (XLSX)")),
     ("datacite", _("Metadata (DataCite)")),
 )
 """Formats of what a list shows."""

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labhub.methods.orders import COLUMNS, melting_celsius, molecular_weight, order_lines, spellings
+from labhub.methods.orders import (
+    COLUMNS,
+    melting_celsius,
+    molecular_weight,
+    order_book,
+    order_lines,
+    spellings,
+)
+from labhub.workbooks import Holds, read_book
 from tests.methods.editions import make_edition, whole_record
 
 
@@ -64,3 +72,21 @@ def test_oligo_of_countless_meanings_gets_no_melting_temperature():
         ]
     )
     assert line["tm_celsius"] == ""
+
+
+def test_workbook_says_the_same_with_numbers_as_numbers():
+    editions = [make_edition(**whole_record())]
+    (sheet,) = read_book(order_book(editions), file="order.xlsx")
+    rows = {}
+    for (row, column), cell in sheet.cells.items():
+        rows.setdefault(row, {})[column] = cell
+    assert [rows[1][place].text for place in sorted(rows[1])] == list(COLUMNS)
+    for number, line in enumerate(order_lines(editions), start=2):
+        for place, name in enumerate(COLUMNS, start=1):
+            cell = rows[number].get(place)
+            text = "" if cell is None else cell.text
+            if name in ("molecular_weight", "tm_celsius", "gc_percent") and text:
+                assert cell.holds is Holds.NUMBER
+                assert float(text) == float(line[name])
+            else:
+                assert text == line[name]

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from labhub.accounts.actor import OPERATOR, Role
 from labhub.accounts.queries import actor_of
 from labhub.db import db, transaction
-from labhub.methods import commands, download_queries, queries
+from labhub.methods import commands, download_queries, metadata, queries
 from labhub.methods.models import FileVisibility, MethodFile
 from labhub.usage.models import UsageEvent
 from tests.factories import (
@@ -59,6 +59,7 @@ def names_in(content: bytes) -> set[str]:
         ("rdml", b"PK", "application/zip"),
         ("zip", b"PK", "application/zip"),
         ("order-sheet", b"name,sequence,", "text/csv; charset=utf-8"),
+        ("order-sheet-xlsx", b"PK", metadata.MEDIA_TYPES["xlsx"]),
         ("datacite", b"{\n", "application/vnd.datacite.datacite+json"),
         ("datacite-xml", b"<?xml", "application/vnd.datacite.datacite+xml"),
         ("bibtex", b"@misc{", "application/x-bibtex; charset=utf-8"),
