@@ -494,7 +494,7 @@ def _run_grubbs(
 def _run_grubbs_double(
     cells: Sequence[_Cell], exclusions: list[Exclusion], kept: set[str], tests: list[OutlierTest]
 ) -> None:
-    """OutlierTest the two largest, then the two smallest means; the stronger outlying pair leaves."""
+    """Test the two largest, then the two smallest means; the stronger outlying pair leaves."""
     left = sorted(_remaining(cells, exclusions), key=lambda cell: cell.mean)
     if not 4 <= len(left) <= MOST_IN_DOUBLE_TEST:
         return
