@@ -208,3 +208,14 @@ def test_pages_show_who_can_detect_an_lmo(app: Flask, client: FlaskClient) -> No
     assert "LAB-A" in client.get("/coverage?lmo=MON810").text
     assert "LAB-A" in client.get("/methods/who?lmo=MON810").text
     assert client.get("/methods/who?colour=red").status_code == 400
+
+
+def test_the_jobs_of_the_network_run(app: Flask) -> None:
+    registry = app.extensions["labhub.jobs"].huey._registry
+    tasks = {type(task).__name__: task for task in registry.periodic_tasks}
+    make_lmo("MON810", other_names=["YieldGard"])
+    make_lmo("NK603", other_names=["YieldGard"])
+    assert tasks["remind_capabilities"].execute() == 0
+    assert tasks["tidy_names"].execute() == 1
+    assert tasks["report_conflicts"].execute() == 1
+    assert tasks["report_conflicts"].execute() == 0
