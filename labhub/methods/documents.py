@@ -33,7 +33,7 @@ MOST_METHODS: Final = 250
 """Methods in one PDF: layout takes about 20 ms and 3.5 MB each."""
 LONGEST_WORD = 36
 """A run of characters without a blank that is longer may be broken anywhere."""
-OLIGO_LINE = 40
+OLIGO_LINE = 36
 AMPLICON_LINE = 60
 AMPLICON_GROUP = 10
 
@@ -342,7 +342,7 @@ def oligo_lines(bases: str) -> str:
     """Return the bases of an oligo in lines that fit a column, without blanks between them.
 
     >>> oligo_lines("ACGT" * 11)
-    'ACGTACGTACGTACGTACGTACGTACGTACGTACGTACGT\\nACGT'
+    'ACGTACGTACGTACGTACGTACGTACGTACGTACGT\\nACGTACGT'
     """
     return "\n".join(bases[at : at + OLIGO_LINE] for at in range(0, len(bases), OLIGO_LINE))
 
