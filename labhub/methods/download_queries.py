@@ -56,6 +56,8 @@ FEW: Final = 20
 """Packs of more methods are made one at a time."""
 CITED: Final = frozenset({"zip", "datacite", "datacite-xml", "bibtex", "ris"})
 """Formats that only published versions have."""
+JUDGED: Final = frozenset({"pdf", "zip"})
+"""Formats that show the judgement."""
 ENDINGS: Final = {
     "order-sheet": "-oligos.csv",
     "order-sheet-xlsx": "-oligos.xlsx",
@@ -116,8 +118,10 @@ class Download:
 # Editions -------------------------------------------------------------------------------------
 
 
-def editions_of(actor: Actor | None, versions: Sequence[MethodVersion], base: str) -> list[Edition]:
-    """Return versions with the names and numbers that their documents need."""
+def editions_of(
+    actor: Actor | None, versions: Sequence[MethodVersion], base: str, *, judged: bool = False
+) -> list[Edition]:
+    """Return versions with the names and numbers that documents need, ``judged`` where these show it."""
     siblings: dict[int, list[int]] = {}
     methods = {version.method_id for version in versions}
     for method_id, number in db.session.execute(
@@ -126,7 +130,7 @@ def editions_of(actor: Actor | None, versions: Sequence[MethodVersion], base: st
         .order_by(MethodVersion.number)
     ):
         siblings.setdefault(method_id, []).append(number)
-    known = {each.version: each for each in judgement_queries.criteria_versions()}
+    known = {each.version: each for each in judgement_queries.criteria_versions()} if judged else {}
     return [
         _edition(actor, version, siblings.get(version.method_id, []), known, base) for version in versions
     ]
@@ -183,7 +187,7 @@ def version_as_file(actor: Actor | None, version: MethodVersion, format_: str, p
     if format_ in queries.FORMATS:
         made = queries.version_as_file(version, format_, actor)
         return Download([made.item], cast(bytes, made.source), made.headers)
-    (edition,) = editions_of(actor, [version], place.base)
+    (edition,) = editions_of(actor, [version], place.base, judged=format_ in JUDGED)
     if format_ in CITED and not edition.is_published:
         raise Conflict(
             _("Version %(number)s is not published: it cannot be cited or packed.", number=version.number)
@@ -362,7 +366,7 @@ def versions_as_file(
         versions = [version for version in versions if version.oligos]
     if not versions:
         raise NotFound(_("No published method fits: there is nothing to download."))
-    editions = editions_of(actor, versions, place.base)
+    editions = editions_of(actor, versions, place.base, judged=format_ in JUDGED)
     source = _written(editions, format_, place, selection=_selection(codes, filters))
     name = "compendium" if format_ == "pdf" else "methods"
     if format_ == "pdf" and current_language() != "en":
@@ -475,12 +479,14 @@ def exported_numbers(actor: Actor, *, published: bool, codes: Sequence[str]) -> 
     return list(newest.values())
 
 
-def editions_by_number(actor: Actor, numbers: Sequence[int], base: str) -> Iterator[Edition]:
+def editions_by_number(
+    actor: Actor, numbers: Sequence[int], base: str, *, judged: bool = False
+) -> Iterator[Edition]:
     """Yield the editions of version rows, a hundred loaded at a time."""
     for batch in batches(numbers, BATCH):
         query = queries.visible_versions(actor).where(MethodVersion.id.in_(batch)).options(*_whole())
         by_id = {version.id: version for version in db.session.scalars(query)}
-        yield from editions_of(actor, [by_id[number] for number in batch], base)
+        yield from editions_of(actor, [by_id[number] for number in batch], base, judged=judged)
         db.session.expunge_all()
 
 
@@ -500,7 +506,7 @@ def export_methods(
     """
     editions = (
         edition
-        for edition in editions_by_number(actor, numbers, place.base)
+        for edition in editions_by_number(actor, numbers, place.base, judged=format_ in JUDGED)
         if (edition.record["oligos"] or format_ not in FORMAT_ITEMS)
         and (edition.is_published or format_ not in CITED)
     )

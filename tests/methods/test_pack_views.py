@@ -14,8 +14,9 @@ from sqlalchemy import func, select
 
 from labhub.accounts.actor import OPERATOR, Role
 from labhub.accounts.queries import actor_of
+from labhub.config import PROJECT_FOLDER
 from labhub.db import db, transaction
-from labhub.methods import commands, download_queries, metadata, queries
+from labhub.methods import commands, download_queries, judgement_commands, metadata, queries
 from labhub.methods.models import FileVisibility, MethodFile
 from labhub.usage.models import UsageEvent
 from tests.factories import (
@@ -353,3 +354,13 @@ def method_place(app: Flask) -> download_queries.Place:
     """Return where the hub of a test keeps what it makes."""
     parts = app.extensions
     return download_queries.Place("https://hub.example", parts["labhub.store"], parts["labhub.made_files"])
+
+
+def test_page_of_the_compendium_has_the_judgement_of_the_publication(client: FlaskClient) -> None:
+    with transaction():
+        judgement_commands.load_seeds(PROJECT_FOLDER / "seeds")
+    make_method(state="published", validation={"slope": -3.05})
+    for address in ("/methods/LH-1/download?format=pdf", "/methods/download?format=pdf"):
+        book = PdfReader(BytesIO(client.get(address).data))
+        text = " ".join(" ".join(page.extract_text() for page in book.pages).split())
+        assert "Slope of the standard curve from -3.6 to -3.1 -3.05 fail" in text
