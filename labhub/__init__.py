@@ -26,6 +26,7 @@ from labhub.made_files import MadeFiles
 from labhub.mail import postman_for
 from labhub.methods import api as methods_api
 from labhub.methods import compare_api as methods_compare_api
+from labhub.methods import find_views as method_find_views
 from labhub.methods import (
     network_api,
     network_views,
@@ -81,6 +82,7 @@ PAGE_BLUEPRINTS = (
     lmos_views,
     sequences_views,
     network_views,
+    method_find_views,
     methods_views,
     methods_page_views,
     review_views,
@@ -115,7 +117,13 @@ def create_app(config: Config | None = None) -> Flask:
         PREFERRED_URL_SCHEME=config.base_url.partition(":")[0],
         SQLALCHEMY_ENGINES={"default": engine_options(config)},
         ALEMBIC={"script_location": str(PROJECT_FOLDER / "migrations" / "versions")},
-        ALEMBIC_CONTEXT={"render_as_batch": True, "compare_type": True, "transactional_ddl": True},
+        ALEMBIC_CONTEXT={
+            "render_as_batch": True,
+            "compare_type": True,
+            "transactional_ddl": True,
+            # full-text tables and indexes are made by migrations and are no models
+            "include_name": lambda name, kind, _parent: not (name or "").startswith("search_method_"),
+        },
         API_TITLE="labhub",
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",

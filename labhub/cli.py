@@ -35,6 +35,7 @@ from labhub.lmos import queries as lmo_queries
 from labhub.lmos import taxa_commands as taxa
 from labhub.methods import commands as methods
 from labhub.methods import download_queries as method_downloads
+from labhub.methods import find_commands as method_index
 from labhub.methods import judgement_commands as judgement
 from labhub.methods import names_commands as method_names
 from labhub.methods import queries as method_queries
@@ -168,6 +169,7 @@ def initialise() -> None:
     with transaction():
         if sum(load_seeds(SEEDS_FOLDER) for load_seeds in loaders):
             method_names.tidy_names()
+        method_index.fill_index()
 
 
 @cli.command()
@@ -548,6 +550,7 @@ def run_doctor(fix: bool, as_json: bool) -> None:
             app.extensions["labhub.incoming"],
             fix=fix,
         )
+        method_index.examine(diagnosis, fix=fix)
     if as_json:
         click.echo(json.dumps(asdict(diagnosis)))
     else:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy_lite import SQLAlchemy
@@ -23,6 +23,7 @@ from labhub.config import Config
 
 BUSY_TIMEOUT_SECONDS = 5.0
 WRITE_OPTION = "labhub_write"
+Finish = TypeVar("Finish", bound=Callable[[], None])
 
 
 class Model(DeclarativeBase):
@@ -153,6 +154,7 @@ def transaction() -> Iterator[Session]:
     session.rollback()  # ends the reading transaction: SQLite cannot upgrade it
     session.info["in_transaction"] = True
     session.info["doomed"] = False
+    session.info["before_commit"] = {}
     session.info["after_commit"] = []
     try:
         session.connection(execution_options={WRITE_OPTION: True})
@@ -160,6 +162,8 @@ def transaction() -> Iterator[Session]:
         if session.info["doomed"]:
             session.rollback()
             return
+        for finish in session.info["before_commit"].values():
+            finish()
         session.commit()
     except BaseException:
         session.rollback()
@@ -168,6 +172,20 @@ def transaction() -> Iterator[Session]:
         session.info["in_transaction"] = False
     for effect in session.info["after_commit"]:
         effect()
+
+
+def before_commit(key: str, make: Callable[[], Finish]) -> Finish:
+    """Return what is called at the end of the present transaction, as its last part.
+
+    It is made at the first use of ``key``, so that many changes are finished together.
+    """
+    if not db.session.info.get("in_transaction"):
+        raise RuntimeError("before_commit() needs transaction().")
+    waiting: dict[str, Any] = db.session.info["before_commit"]
+    if key not in waiting:
+        waiting[key] = make()
+    found: Finish = waiting[key]
+    return found
 
 
 def after_commit(effect: Callable[[], None]) -> None:

@@ -5,22 +5,29 @@ from typing import Any
 from flask import Response, request, url_for
 
 from labhub.db import transaction
-from labhub.methods import commands, exchange, names_queries, queries, schemas
+from labhub.methods import (
+    commands,
+    exchange,
+    find_queries,
+    find_schemas,
+    names_queries,
+    queries,
+    schemas,
+)
 from labhub.methods.models import MethodState, MethodVersion
 from labhub.web import method_downloads
 from labhub.web.access import PUBLIC
 from labhub.web.api import (
     Blueprint,
     Problem,
-    answer_page,
     answer_record,
+    answer_rows,
     expected_version,
-    page_of,
-    sorted_by,
 )
 from labhub.web.auth import current_actor
 from labhub.web.downloads import Item, deliver
 from labhub.web.forms import load
+from labhub.web.kept import kept_for_visitors, kept_stamp
 from labhub.web.once import once
 from labhub.web.uploads import keep_upload, receive
 
@@ -32,6 +39,7 @@ BLUEPRINTS = (blp,)
 ACCESS = {
     blp: {
         "index": PUBLIC,
+        "facets": PUBLIC,
         "create": "method.create",
         "import_file": "method.create",
         "show": PUBLIC,
@@ -82,16 +90,42 @@ def _answer(version: MethodVersion, status: int = 200) -> Response:
 
 
 @blp.get("")
-@blp.arguments(schemas.MethodArguments, location="query")
-@blp.response(200, schemas.MethodRow(many=True))
+@kept_for_visitors(find_queries.list_stamp)
+@blp.arguments(find_schemas.MethodArguments(), location="query")
+@blp.response(200, find_schemas.MethodRow(many=True))
 @blp.alt_response(400, schema=Problem)
 def index(arguments: dict[str, Any]) -> Response:
     """List methods: the published ones, and open ones of those who may see them."""
-    page, size, sort = arguments.pop("page"), arguments.pop("page_size"), arguments.pop("sort")
-    arguments.pop("lang")
-    query = queries.list_methods(current_actor(), **arguments)
-    query = sorted_by(query, sort, queries.SORTS, "code", MethodVersion.id)
-    return answer_page(page_of(query, page, size))
+    selection = find_queries.Selection(current_actor(), find_queries.Search.of(arguments), kept_stamp())
+    page = find_queries.find(
+        selection, sort=arguments["sort"], page=arguments["page"], page_size=arguments["page_size"]
+    )
+    return answer_rows(b"[" + b",".join(page.rows) + b"]", page)
+
+
+@blp.get("/facets")
+@kept_for_visitors(find_queries.list_stamp)
+@blp.arguments(find_schemas.FacetArguments(), location="query")
+@blp.response(200, find_schemas.FacetsOut)
+@blp.alt_response(400, schema=Problem)
+def facets(arguments: dict[str, Any]) -> Response:
+    """Count methods by the values of each facet, under the choices made in the other facets."""
+    selection = find_queries.Selection(current_actor(), find_queries.Search.of(arguments), kept_stamp())
+    found = []
+    for name in find_queries.FACETS:
+        values, number = selection.counts(name, arguments["most"])
+        chosen = selection.chosen_values(name)
+        found.append(
+            {
+                "facet": name,
+                "number_of_values": number,
+                "values": [
+                    {"value": value, "count": count, "chosen": value.casefold() in chosen}
+                    for value, count in values
+                ],
+            }
+        )
+    return answer_record({"total": selection.total, "facets": found})
 
 
 @blp.post("")

@@ -24,6 +24,7 @@ from labhub.i18n import Text, _
 from labhub.lmos.names_queries import Register, read_register
 from labhub.methods import (
     exchange,
+    find_commands,
     judgement_queries,
     names_queries,
     queries,
@@ -88,7 +89,8 @@ def _lock(actor: Actor, code: str) -> tuple[DetectionMethod, list[MethodVersion]
         .where(MethodVersion.method_id == method.id)
         .order_by(MethodVersion.number.desc())
         .execution_options(populate_existing=True)
-    )
+    ).all()
+    find_commands.changed(*versions)
     return method, list(versions)
 
 
@@ -206,6 +208,7 @@ def _fill(version: MethodVersion, content: Content, match: _Matcher, *, trusted:
         version.amplicon_consistent = marks["amplicon_consistent"]
         version.seen_in, version.n_places = marks["seen_in"], marks["n_places"]
     _fill_parts(version, content, match, trusted=trusted)
+    find_commands.changed(version)
 
 
 def _fill_parts(version: MethodVersion, content: Content, match: _Matcher, *, trusted: bool) -> None:
@@ -1174,6 +1177,7 @@ def _publish_compiled() -> None:
     for version in drafts:
         if version.state is MethodState.PUBLISHED and version.method_id in fresh:
             version.state, version.superseded_at = MethodState.SUPERSEDED, now
+            find_commands.changed(version)
     db.session.flush()
     criteria_version = judgement_queries.newest_criteria_version()
     for version in fresh.values():

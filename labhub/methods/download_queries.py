@@ -24,6 +24,7 @@ from labhub.methods import (
     criteria,
     documents,
     exchange,
+    find_queries,
     judgement_queries,
     metadata,
     orders,
@@ -421,11 +422,9 @@ def chosen_versions(
 
 def published_codes(actor: Actor | None, filters: Mapping[str, Any]) -> list[str]:
     """Return the codes of published methods that fit the filters of the list."""
-    state = filters.get("state")
-    if state not in (None, MethodState.PUBLISHED):
+    if any(state != MethodState.PUBLISHED for state in filters.get("state") or ()):
         raise Invalid(_("Only published methods are given out together."), field="state")
-    query = queries.list_methods(actor, **{**filters, "state": MethodState.PUBLISHED})
-    return [row["code"] for row in db.session.execute(query).mappings()]
+    return find_queries.find_codes(actor, **{**filters, "state": [MethodState.PUBLISHED.value]})
 
 
 def _published(keys: Sequence[str]) -> list[MethodVersion]:

@@ -52,6 +52,7 @@ HUB_CODE = re.compile(r"[Ll][Hh]-[0-9]+")
 CODE_SHAPE = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 RESERVED_CODES = frozenset(
     {"new", "import", "review", "rows", "compare", "download", "pack", "who", "conflicts"}
+    | {"facets", "searches", "list.csv"}
 )
 """Words that stand at a code's place in an address."""
 

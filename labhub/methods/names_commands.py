@@ -12,7 +12,7 @@ from labhub.accounts.queries import people_with_role
 from labhub.db import db
 from labhub.i18n import _, in_language
 from labhub.lmos.names_queries import Register, read_register
-from labhub.methods import names_queries
+from labhub.methods import find_commands, names_queries
 from labhub.methods.models import PUBLIC_STATES, MethodTarget, MethodVersion, TargetKind
 from labhub.methods.network_models import CONFLICT_NAMES, ConflictLook, NameConflict, TargetLink
 
@@ -29,16 +29,23 @@ def relink_targets(register: Register | None = None) -> int:
     changed = 0
     fresh: list[dict[str, Any]] = []
     rows = db.session.execute(
-        select(MethodTarget.id, MethodTarget.kind, MethodTarget.text, MethodVersion.state)
+        select(
+            MethodTarget.id,
+            MethodTarget.kind,
+            MethodTarget.text,
+            MethodVersion.state,
+            MethodTarget.version_id,
+        )
         .join(MethodTarget.version)
         .outerjoin(TargetLink, TargetLink.target_id == MethodTarget.id)
         .where(MethodTarget.lmo_id.is_(None), MethodTarget.element_id.is_(None), TargetLink.id.is_(None))
     ).all()
-    for number, kind, text, state in rows:
+    for number, kind, text, state, version_id in rows:
         link = _link(register, kind, text)
         if not any(link.values()):
             continue
         changed += 1
+        find_commands.changed_numbers([version_id])
         if state in PUBLIC_STATES:
             fresh.append({"target_id": number, "linked_at": now, **link})
         else:
@@ -61,14 +68,20 @@ def _correct_links(register: Register) -> int:
     changed = 0
     rows = db.session.execute(
         select(
-            TargetLink.id, TargetLink.lmo_id, TargetLink.element_id, MethodTarget.kind, MethodTarget.text
+            TargetLink.id,
+            TargetLink.lmo_id,
+            TargetLink.element_id,
+            MethodTarget.kind,
+            MethodTarget.text,
+            MethodTarget.version_id,
         ).join(MethodTarget, MethodTarget.id == TargetLink.target_id)
     ).all()
-    for number, lmo_id, element_id, kind, text in rows:
+    for number, lmo_id, element_id, kind, text, version_id in rows:
         link = _link(register, kind, text)
         if (link["lmo_id"], link["element_id"]) == (lmo_id, element_id):
             continue
         changed += 1
+        find_commands.changed_numbers([version_id])
         if any(link.values()):
             values = {**link, "linked_at": clock.now()}
             db.session.execute(update(TargetLink).where(TargetLink.id == number).values(**values))

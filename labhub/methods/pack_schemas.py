@@ -2,8 +2,8 @@
 
 from marshmallow import fields, validate
 
-from labhub.methods import schemas
 from labhub.methods.download_queries import MOST_TOGETHER, TOGETHER
+from labhub.methods.find_schemas import SearchSchema
 
 CODES = fields.List(
     fields.String(validate=validate.Length(max=60)),
@@ -13,13 +13,11 @@ CODES = fields.List(
 )
 
 
-class PackArguments(schemas.MethodArguments):
+class PackArguments(SearchSchema):
     """Which methods: by their codes, or by the filters of the list."""
 
-    class Meta:
-        exclude = ("page", "page_size", "sort")
-
     code = CODES
+    lang = fields.String(load_default="", validate=validate.Length(max=5))
 
 
 class TogetherArguments(PackArguments):

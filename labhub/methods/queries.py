@@ -7,22 +7,17 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, true
-from sqlalchemy.orm import aliased, contains_eager, selectinload
+from sqlalchemy import ColumnElement, Select, exists, or_, select, true
+from sqlalchemy.orm import contains_eager, selectinload
 
 from labhub import audit
 from labhub.accounts.actor import Actor, Role
-from labhub.accounts.models import Laboratory
 from labhub.db import db
 from labhub.errors import NotFound, Refusal
 from labhub.i18n import _
-from labhub.lmos import unique_identifier
-from labhub.lmos.models import Element, Lmo, LmoName
-from labhub.lmos.queries import match_element, match_lmo
 from labhub.methods import exchange
 from labhub.methods.exchange import CODE_SHAPE, CONTENT, Content, plain_number
 from labhub.methods.models import (
-    OPEN_STATES,
     PUBLIC_STATES,
     REVIEW_STATES,
     DetectionMethod,
@@ -32,14 +27,9 @@ from labhub.methods.models import (
     MethodState,
     MethodTarget,
     MethodVersion,
-    Oligo,
-    Specificity,
     TargetKind,
-    Technique,
     ValidationStudy,
 )
-from labhub.names import name_key
-from labhub.sequences.oligos import reverse_complement
 
 LARGEST_NUMBER = 1 << 31
 FORMATS = {
@@ -217,185 +207,6 @@ def review_queue(actor: Actor | None) -> list[MethodVersion]:
             )
         )
     )
-
-
-# Lists ---------------------------------------------------------------------------------------
-
-LIST_COLUMNS: dict[str, Any] = {
-    "code": DetectionMethod.code,
-    "version": MethodVersion.number,
-    "state": MethodVersion.state,
-    "title": MethodVersion.title,
-    "specificity": MethodVersion.specificity,
-    "technique": MethodVersion.technique,
-    "quantitative": MethodVersion.quantitative,
-    "target": MethodVersion.target,
-    "taxon_scientific": MethodVersion.taxon_scientific,
-    "taxon_common": MethodVersion.taxon_common,
-    "amplicon_bp": MethodVersion.amplicon_bp,
-    "origin": DetectionMethod.origin,
-    "verified": MethodVersion.verified,
-    "laboratory": Laboratory.code,
-    "published_at": MethodVersion.published_at,
-}
-SORTS: dict[str, Any] = {
-    name: LIST_COLUMNS[name]
-    for name in (
-        "code", "title", "specificity", "technique", "target", "taxon_scientific", "amplicon_bp",
-        "published_at", "state",
-    )
-}  # fmt: skip
-SORTS["taxon"] = SORTS.pop("taxon_scientific")
-MOST_WORDS = 8
-
-
-def list_methods(
-    actor: Actor | None,
-    *,
-    q: str = "",
-    specificity: Specificity | None = None,
-    technique: Technique | None = None,
-    quantitative: bool | None = None,
-    origin: MethodOrigin | None = None,
-    taxon: str = "",
-    target: str = "",
-    lmo: str = "",
-    element: str = "",
-    laboratory: str = "",
-    state: MethodState | None = None,
-) -> Select[Any]:
-    """Select the columns of the list: published versions and, for those who see them, open ones.
-
-    ``state`` narrows to one state, also to superseded or withdrawn versions.
-    """
-    query = (
-        select(*(column.label(name) for name, column in LIST_COLUMNS.items()))
-        .select_from(MethodVersion)
-        .join(MethodVersion.method)
-        .outerjoin(Laboratory, DetectionMethod.laboratory_id == Laboratory.id)
-        .where(_may_see(actor))
-    )
-    if state is None:
-        query = query.where(MethodVersion.state.in_((MethodState.PUBLISHED, *OPEN_STATES)))
-    else:
-        query = query.where(MethodVersion.state == state)
-    for column, value in (
-        (MethodVersion.specificity, specificity),
-        (MethodVersion.technique, technique),
-        (MethodVersion.quantitative, quantitative),
-        (DetectionMethod.origin, origin),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if taxon := _plain(taxon):
-        query = query.where(
-            or_(_is(MethodVersion.taxon_scientific, taxon), _is(MethodVersion.taxon_common, taxon))
-        )
-    if target := _plain(target):
-        query = query.where(
-            or_(_like(MethodVersion.target, target), _targets(_like(MethodTarget.text, target)))
-        )
-    if lmo := _plain(lmo):
-        found = match_lmo(lmo)
-        same_text = _is(MethodTarget.text, unique_identifier.normalise(lmo))
-        query = query.where(_targets(or_(MethodTarget.lmo_id == found.id, same_text) if found else same_text))
-    if element := _plain(element):
-        wanted = match_element(element)
-        same_text = _is(MethodTarget.text, element)
-        query = query.where(
-            _targets(or_(MethodTarget.element_id == wanted.id, same_text) if wanted else same_text)
-        )
-    if laboratory := _plain(laboratory):
-        query = query.where(_is(Laboratory.code, laboratory))
-    for word in _plain(q).split()[:MOST_WORDS]:
-        query = query.where(_finds(word))
-    return query
-
-
-def _plain(text: str) -> str:
-    return text.replace("\x00", "").strip()
-
-
-def _pattern(text: str) -> str:
-    escaped = text.casefold().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    return f"%{escaped}%"
-
-
-def _like(column: Any, text: str) -> ColumnElement[bool]:
-    return func.lower(column).like(_pattern(text), escape="!")
-
-
-def _is(column: Any, text: str) -> ColumnElement[bool]:
-    return func.lower(column) == text.lower()
-
-
-def _targets(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return MethodVersion.targets.any(condition)
-
-
-def _finds(word: str) -> ColumnElement[bool]:
-    """The word stands in title, code, target, an oligo, or a name of an LMO or element that is meant."""
-    ways = [
-        _like(MethodVersion.title, word),
-        _like(DetectionMethod.code, word),
-        and_(DetectionMethod.origin == MethodOrigin.COMPILED, _like(DetectionMethod.source_code, word)),
-        _like(MethodVersion.target, word),
-        _like(MethodVersion.taxon_scientific, word),
-        _like(MethodVersion.taxon_common, word),
-    ]
-    lmo = aliased(Lmo)
-    element = aliased(Element)
-    key = unique_identifier.key(word)
-    names = [_like(lmo.event, word), _like(lmo.trade_name, word)]
-    if key:
-        names.append(lmo.identifier_key == key)
-        names.append(
-            lmo.unique_identifier.like(_pattern_upper(unique_identifier.normalise(word)), escape="!")
-        )
-    names.append(
-        exists(
-            select(literal(1))
-            .where(LmoName.lmo_id == lmo.id, LmoName.name_key.like(_pattern(name_key(word)), escape="!"))
-            .correlate(lmo)
-        )
-    )
-    target = [
-        _like(MethodTarget.text, word),
-        exists(select(literal(1)).select_from(lmo).where(lmo.id == MethodTarget.lmo_id, or_(*names))),
-        exists(
-            select(literal(1))
-            .select_from(element)
-            .where(element.id == MethodTarget.element_id, _like(element.name, word))
-        ),
-    ]
-    ways.append(_targets(or_(*target)))
-    bases = word.upper().replace("U", "T")
-    if len(bases) >= 6 and not set(bases) - set("ACGTRYSWKMBDHVN"):
-        either = (f"%{bases}%", f"%{reverse_complement(bases)}%")
-        ways.append(MethodVersion.oligos.any(or_(*(Oligo.sequence.like(pattern) for pattern in either))))
-    ways.append(MethodVersion.oligos.any(_like(Oligo.name, word)))
-    return or_(*ways)
-
-
-def _pattern_upper(text: str) -> str:
-    escaped = text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    return f"%{escaped}%"
-
-
-def taxa(actor: Actor | None) -> list[tuple[str, str]]:
-    """Return the taxa of methods that the actor may see: scientific and common name."""
-    rows = db.session.execute(
-        select(MethodVersion.taxon_scientific, func.max(MethodVersion.taxon_common))
-        .join(MethodVersion.method)
-        .where(
-            _may_see(actor),
-            MethodVersion.taxon_scientific.is_not(None),
-            MethodVersion.state.in_((MethodState.PUBLISHED, *OPEN_STATES)),
-        )
-        .group_by(MethodVersion.taxon_scientific)
-        .order_by(MethodVersion.taxon_scientific)
-    )
-    return [(scientific or "", common or "") for scientific, common in rows]
 
 
 # A version as data ---------------------------------------------------------------------------

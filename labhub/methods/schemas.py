@@ -10,14 +10,12 @@ from labhub.methods.models import (
     FileRole,
     FileVisibility,
     MethodOrigin,
-    MethodState,
     OligoRole,
     Right,
     Specificity,
     StudyKind,
     Technique,
 )
-from labhub.web.api import ListArguments
 
 REASON = validate.Length(min=1, max=10_240)
 
@@ -333,44 +331,6 @@ class MethodOut(ContentSchema):
 
     class Meta:
         exclude = ("record",)
-
-
-class MethodRow(Schema):
-    """A method in the list."""
-
-    code = fields.String()
-    version = fields.Integer()
-    state = fields.String()
-    title = fields.String()
-    specificity = fields.String()
-    technique = fields.String()
-    quantitative = fields.Boolean()
-    target = fields.String()
-    taxon_scientific = fields.String(allow_none=True)
-    taxon_common = fields.String(allow_none=True)
-    amplicon_bp = fields.Integer(allow_none=True)
-    origin = fields.String()
-    verified = fields.Boolean(allow_none=True)
-    laboratory = fields.String(allow_none=True)
-    published_at = fields.DateTime(allow_none=True)
-
-
-SHORT = validate.Length(max=200)
-
-
-class MethodArguments(ListArguments):
-    """The filters of the list."""
-
-    specificity = fields.Enum(Specificity, by_value=True, load_default=None)
-    technique = fields.Enum(Technique, by_value=True, load_default=None)
-    quantitative = fields.Boolean(load_default=None)
-    origin = fields.Enum(MethodOrigin, by_value=True, load_default=None)
-    state = fields.Enum(MethodState, by_value=True, load_default=None)
-    taxon = fields.String(load_default="", validate=SHORT)
-    target = fields.String(load_default="", validate=SHORT)
-    lmo = fields.String(load_default="", validate=SHORT)
-    element = fields.String(load_default="", validate=SHORT)
-    laboratory = fields.String(load_default="", validate=SHORT)
 
 
 class VersionArguments(Schema):

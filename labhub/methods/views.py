@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup, escape
 from marshmallow import RAISE, ValidationError
 
 from labhub.accounts.policy import can, may_ever, require
@@ -13,7 +15,7 @@ from labhub.accounts.queries import own_laboratories
 from labhub.db import transaction
 from labhub.errors import Conflict, Invalid, Refusal, StaleEdit, TooLarge
 from labhub.forum.queries import topics_that_mention
-from labhub.i18n import Text, _
+from labhub.i18n import LANGUAGES, Text, _
 from labhub.lmos.unique_identifier import display
 from labhub.methods import (
     charts,
@@ -21,6 +23,8 @@ from labhub.methods import (
     completeness,
     differences,
     exchange,
+    find_queries,
+    find_schemas,
     judgement_queries,
     names_queries,
     network_queries,
@@ -40,7 +44,6 @@ from labhub.methods.models import (
     OLIGO_ROLE_NAMES,
     OPEN_STATES,
     ORIGIN_NAMES,
-    PUBLIC_STATES,
     REVIEW_STATES,
     RIGHT_NAMES,
     SPECIFICITY_NAMES,
@@ -57,11 +60,12 @@ from labhub.reports import ImportReport
 from labhub.samples.queries import cases_of_method
 from labhub.web import method_downloads
 from labhub.web.access import PUBLIC
-from labhub.web.api import expected_version, page_of, sorted_by
+from labhub.web.api import expected_version
 from labhub.web.auth import current_actor
 from labhub.web.downloads import Item, deliver
 from labhub.web.errors import flat_messages
-from labhub.web.forms import OWN_FIELDS, load, load_form
+from labhub.web.forms import OWN_FIELDS, load, load_form, load_query
+from labhub.web.kept import kept_for_visitors, kept_stamp
 from labhub.web.once import once
 from labhub.web.uploads import keep_upload, receive
 
@@ -153,36 +157,140 @@ def _laboratories() -> dict[str, Any]:
 # Lists ---------------------------------------------------------------------------------------
 
 
+FACET_TITLES: dict[str, Text] = {
+    "specificity": _("Specificity"),
+    "taxon": _("Taxon"),
+    "element": _("Element"),
+    "lmo": _("LMO"),
+    "technique": _("Technique"),
+    "quantitative": _("Result"),
+    "validated": _("Validation"),
+    "rights": _("Rights"),
+    "accreditation": _("Laboratory’s accreditation"),
+    "year": _("Year"),
+    "laboratory": _("Laboratory"),
+    "origin": _("Origin"),
+    "matrix": _("Matrix"),
+    "state": _("State"),
+}
+YES_AND_NO: dict[str, dict[str, Text]] = {
+    "quantitative": {"true": _("quantitative"), "false": _("qualitative")},
+    "validated": {"true": _("validated"), "false": _("no validation on record")},
+    "accreditation": {"true": _("stated"), "false": _("not stated")},
+}
+OPEN_FACETS = frozenset({"specificity", "taxon", "technique", "element", "lmo"})
+"""Facets whose values are shown at first; the others are opened by a click."""
+VALUES_SHOWN = 8
+ARGUMENTS = find_schemas.MethodArguments()
+
+
 @bp.get("/methods")
+@kept_for_visitors(find_queries.list_stamp)
 def index() -> ResponseReturnValue:
-    """List methods, searched, filtered and sorted."""
-    given = {name: value for name, value in request.args.items() if value}
-    try:
-        filters = schemas.MethodArguments().load(given, unknown=RAISE)
-    except ValidationError as error:
-        raise Refusal(
-            _("This list does not know such a filter or value."), errors=flat_messages(error.messages)
-        ) from error
+    """List methods, searched, filtered, counted and sorted."""
+    given = load_query(ARGUMENTS)
     actor = current_actor()
-    own = {"page", "page_size", "sort", "lang"}
-    query = queries.list_methods(actor, **{name: filters[name] for name in filters if name not in own})
-    query = sorted_by(query, filters["sort"], queries.SORTS, "code", MethodVersion.id)
+    search = find_queries.Search.of(given)
+    selection = find_queries.Selection(actor, search, kept_stamp())
+    names = _names()
+    page = find_queries.find(selection, sort=given["sort"], page=given["page"], page_size=given["page_size"])
+    sort = given["sort"] or ("relevance" if search.q else "code")
+    pairs = [pair for pair in request.args.items(multi=True) if pair[1] and pair[0] not in ("page", "sort")]
+    query = urlencode(pairs)
+    root = url_for("methods.index").partition("?")[0]
+    suffix = f"?lang={given['lang']}" if given["lang"] in LANGUAGES else ""
     return render_template(
         "methods/index.html",
-        page=page_of(query, filters["page"], filters["page_size"]),
-        filters=filters,
-        sort=filters["sort"] or "code",
-        taxa_options=[
-            (name, f"{name} ({common})" if common else name) for name, common in queries.taxa(actor)
-        ],
-        shown_states=[
-            (state.value, _(text))
-            for state, text in STATE_NAMES.items()
-            if state in PUBLIC_STATES or actor.laboratory_ids or may_ever(actor, "method.review")
-        ],
-        laboratories=own_laboratories(actor),
-        **_names(),
+        page=page,
+        rows=_table_rows(page.as_rows(), names, root, suffix),
+        search=search,
+        filters={"laboratory": search.chosen["laboratory"][0]}
+        if "laboratory" in search.chosen
+        else {"q": ""},
+        sort=sort,
+        root=root,
+        start=f"?{query}&" if query else "?",
+        query=query,
+        language_suffix=suffix,
+        facets=_facets(selection, names),
+        laboratories=own_laboratories(actor) if actor.laboratory_ids else [],
+        **names,
     )
+
+
+def _table_rows(rows: list[dict[str, Any]], names: Mapping[str, Any], root: str, suffix: str) -> Markup:
+    """Return the rows of the table as HTML.
+
+    Written here rather than in the template because there are up to 200 of them: it halves the work of
+    the page (docs/performance.md). Every text goes through ``escape``.
+    """
+    quantitative = f'<br><span class="small text-body-secondary">{escape(_("quantitative"))}</span>'
+    compiled = escape(_("compiled"))
+    marks = {None: "", True: _verified_mark(True), False: _verified_mark(False)}
+    base_pairs = str(_("%(number)s bp", number="\x00"))
+    kinds = {key: escape(text) for key, text in names["specificities"].items()}
+    techniques = {key: escape(text) for key, text in names["techniques"].items()}
+    lines: list[str] = []
+    for row in rows:
+        code, state, common = escape(row["code"]), row["state"], row["taxon_common"]
+        is_published = state == MethodState.PUBLISHED.value
+        path = f"{root}/{code}" if is_published else f"{root}/{code}/versions/{row['version']}"
+        badge = "" if is_published else f" {_state_mark(state, names)}"
+        taxon = f"<i><bdi>{escape(row['taxon_scientific'])}</bdi></i>" if row["taxon_scientific"] else "–"
+        if common:
+            taxon += f'<br><span class="small text-body-secondary"><bdi>{escape(common)}</bdi></span>'
+        size = base_pairs.replace("\x00", str(row["amplicon_bp"])) if row["amplicon_bp"] else "–"
+        owner = f"<bdi>{escape(row['laboratory'])}</bdi>" if row["laboratory"] else compiled
+        lines.append(
+            f'<tr><td class="text-nowrap"><a href="{path}{suffix}"><bdi dir="ltr">{code}</bdi></a></td>'
+            f"<td><bdi>{escape(row['title'])}</bdi>{badge}</td><td>{kinds[row['specificity']]}</td>"
+            f"<td>{taxon}</td><td>{techniques[row['technique']]}{quantitative if row['quantitative'] else ''}"
+            f'</td><td class="text-nowrap">{size}</td><td>{owner} {marks[row["verified"]]}</td></tr>'
+        )
+    return Markup("\n".join(lines))  # noqa: S704 (every text in it is escaped above)
+
+
+def _state_mark(state: str, names: Mapping[str, Any]) -> Markup:
+    style = {"withdrawn": "danger", "superseded": "secondary", "returned": "warning"}.get(state, "info")
+    return Markup('<span class="badge text-bg-{}">{}</span>').format(style, names["states"][state])
+
+
+def _verified_mark(mark: bool) -> Markup:
+    words, style = (_("verified"), "success") if mark else (_("from memory"), "warning")
+    return Markup('<span class="badge text-bg-{}">{}</span>').format(style, words)
+
+
+def _facets(selection: find_queries.Selection, names: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the facets as the page shows them; those with nothing to choose are left out."""
+    labels: dict[str, Mapping[str, Any]] = {
+        "specificity": names["specificities"],
+        "technique": names["techniques"],
+        "origin": names["origins"],
+        "state": names["states"],
+        "rights": names["rights_names"],
+        **YES_AND_NO,
+    }
+    shown = []
+    for name in find_queries.FACETS:
+        values, number = selection.counts(name, VALUES_SHOWN)
+        chosen = selection.chosen_values(name)
+        if not values or (name == "state" and len(values) == 1 and not chosen):
+            continue
+        label = labels.get(name, {})
+        shown.append(
+            {
+                "name": name,
+                "title": FACET_TITLES[name],
+                "values": [
+                    (value, label.get(value, value), count, value.casefold() in chosen)
+                    for value, count in values
+                ],
+                "more": number - len(values),
+                "open": name in OPEN_FACETS or bool(chosen),
+                "chosen": len(chosen),
+            }
+        )
+    return shown
 
 
 @bp.get("/methods/review")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import flask_smorest
@@ -90,28 +90,45 @@ def page_of(query: Select[Any], page: int, page_size: int) -> Page:
     return Page([dict(row) for row in rows], total, page, page_size)
 
 
+class Place(Protocol):
+    """Where a page stands among all rows of a list."""
+
+    @property
+    def total(self) -> int: ...
+    @property
+    def page(self) -> int: ...
+    @property
+    def page_size(self) -> int: ...
+    @property
+    def pages(self) -> int: ...
+
+
 def answer_page(page: Page) -> Response:
     """Return a page as a plain JSON array with ``X-Pagination`` and ``Link``."""
-    response = Response(dumps(list(page.rows)), mimetype="application/json")
+    return answer_rows(dumps(list(page.rows)), page)
+
+
+def answer_rows(rows: bytes, place: Place) -> Response:
+    """Return the JSON array of a page with ``X-Pagination`` and ``Link``."""
+    response = Response(rows, mimetype="application/json")
     response.headers["X-Pagination"] = dumps(
         {
-            "total": page.total,
-            "total_pages": page.pages,
-            "page": page.page,
+            "total": place.total,
+            "total_pages": place.pages,
+            "page": place.page,
             "first_page": 1,
-            "last_page": page.pages,
-            "page_size": page.page_size,
+            "last_page": place.pages,
+            "page_size": place.page_size,
         }
     ).decode()
-    links = [("first", 1), ("last", page.pages)]
-    if page.page > 1:
-        links.append(("prev", page.page - 1))
-    if page.page < page.pages:
-        links.append(("next", page.page + 1))
-    arguments = request.args.to_dict(flat=True)
-    response.headers["Link"] = ", ".join(
-        f'<{request.path}?{urlencode({**arguments, "page": number})}>; rel="{name}"' for name, number in links
-    )
+    links = [("first", 1), ("last", place.pages)]
+    if place.page > 1:
+        links.append(("prev", place.page - 1))
+    if place.page < place.pages:
+        links.append(("next", place.page + 1))
+    others = urlencode([pair for pair in request.args.items(multi=True) if pair[0] != "page"])
+    start = f"{request.path}?{others}&page=" if others else f"{request.path}?page="
+    response.headers["Link"] = ", ".join(f'<{start}{number}>; rel="{name}"' for name, number in links)
     return response
 
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from flask import request
-from marshmallow import RAISE, Schema, ValidationError
+from marshmallow import RAISE, Schema, ValidationError, fields
 
-from labhub.errors import Invalid
+from labhub.errors import Invalid, Refusal
 from labhub.i18n import _
 from labhub.web.errors import flat_messages
 
@@ -38,6 +38,22 @@ def load(schema: Schema, given: Any) -> dict[str, Any]:
     except ValidationError as error:
         raise Invalid(_("Please correct the marked fields."), errors=flat_messages(error.messages)) from error
     return values
+
+
+def load_query(schema: Schema) -> dict[str, Any]:
+    """Return the checked filters of the address; empty ones count as not given, lists take all values."""
+    given: dict[str, Any] = {}
+    for name, values in request.args.lists():
+        kept = [value for value in values if value]
+        if kept:
+            given[name] = kept if isinstance(schema.fields.get(name), fields.List) else kept[-1]
+    try:
+        found: dict[str, Any] = schema.load(given, unknown=RAISE)
+    except ValidationError as error:
+        raise Refusal(
+            _("This list does not know such a filter or value."), errors=flat_messages(error.messages)
+        ) from error
+    return found
 
 
 def local_path(target: str | None, fallback: str) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, render_template, request, url_for
+from flask import Blueprint, Flask, Response, current_app, g, render_template, request, url_for
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -44,7 +44,27 @@ def init_pages(app: Flask) -> None:
     """Give the templates what the layout needs."""
     app.context_processor(_layout)
     app.jinja_env.filters["moment"] = moment
-    app.jinja_env.globals.update(can=can)
+    app.jinja_env.globals.update(can=can, url_for=_remembered_address)
+
+
+MOST_ADDRESSES = 2000
+_addresses: dict[tuple[Any, ...], str] = {}
+
+
+def _remembered_address(endpoint: str, **values: Any) -> str:
+    """Return ``url_for`` of a template, built once: a page has dozens of the same few addresses."""
+    if endpoint.startswith(".") or any(name.startswith("_") for name in values):
+        return url_for(endpoint, **values)
+    try:
+        key = (endpoint, request.script_root, g.get("language_chosen"), *values.items())
+        found = _addresses.get(key)
+    except TypeError:  # a list of values
+        return url_for(endpoint, **values)
+    if found is None:
+        found = url_for(endpoint, **values)
+        if len(_addresses) < MOST_ADDRESSES and len(found) < 200:
+            _addresses[key] = found
+    return found
 
 
 def _layout() -> dict[str, Any]:

@@ -484,7 +484,7 @@ def test_hostile_search_finds_nothing_and_breaks_nothing(client: FlaskClient) ->
         for text in HOSTILE:
             answer = client.get(METHODS, query_string={name: text})
             assert answer.status_code == (400 if text == "\x00" else 200), (name, text)
-            if text in ("%", "_", "';--", "MON%"):
+            if text in ("%", "_", "';--") or (text == "MON%" and name != "q"):
                 assert answer.json == [], (name, text)
 
 

@@ -7,10 +7,10 @@ import pytest
 from flask import Flask
 
 from labhub.accounts.actor import OPERATOR, Actor, Role
-from labhub.db import db, transaction
+from labhub.db import transaction
 from labhub.errors import Invalid, NotFound
 from labhub.lmos import commands as lmos
-from labhub.methods import commands, queries
+from labhub.methods import commands, find_queries, queries
 from labhub.methods.models import MethodOrigin, MethodState, Specificity
 from labhub.reports import Outcome
 from tests.factories import make_actor, make_laboratory, make_method
@@ -20,8 +20,7 @@ SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 
 def codes(actor: Actor | None = None, **filters: Any) -> list[str]:
     """Return the codes of the list, in order."""
-    rows = db.session.execute(queries.list_methods(actor, **filters)).mappings()
-    return sorted(row["code"] for row in rows)
+    return sorted(find_queries.find_codes(actor, **filters))
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def test_seeds_are_loaded_once_and_found(seeded: Flask) -> None:
     assert "QT-EVE-ZM-020" in codes(lmo="MON-ØØ81Ø-6")
     assert all("ZM" in code or code.startswith("LH") for code in codes(taxon="maize", q="MON810"))
     screening = codes(specificity=Specificity.SCREENING)
-    assert (len(screening), len(codes(specificity=Specificity.SCREENING, quantitative=False))) == (21, 17)
+    assert (len(screening), len(codes(specificity=Specificity.SCREENING, quantitative="false"))) == (21, 17)
     assert codes(origin=MethodOrigin.SUBMITTED) == []
     with_p35s = codes(element="P-35S")
     assert with_p35s
