@@ -27,6 +27,8 @@ from labhub.mail import postman_for
 from labhub.methods import api as methods_api
 from labhub.methods import compare_api as methods_compare_api
 from labhub.methods import find_views as method_find_views
+from labhub.methods import import_api as methods_import_api
+from labhub.methods import import_views as methods_import_views
 from labhub.methods import (
     network_api,
     network_views,
@@ -66,6 +68,7 @@ API_BLUEPRINTS = (
     sequences_api,
     methods_api,
     methods_compare_api,
+    methods_import_api,
     review_api,
     recall_api,
     verification_api,
@@ -85,6 +88,7 @@ PAGE_BLUEPRINTS = (
     method_find_views,
     methods_views,
     methods_page_views,
+    methods_import_views,
     review_views,
     recall_views,
     verification_views,

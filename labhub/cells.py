@@ -70,6 +70,54 @@ class Table:
     notes: list[Text] = field(default_factory=list)
 
 
+LONGEST_PART = 32_000
+"""Characters of a cell that is written; more goes on in the columns ``name (2)``, ``name (3)`` …"""
+_CONTINUED = re.compile(r"(.+) \(([0-9]{1,3})\)")
+
+
+def continued(column: str) -> tuple[str, int]:
+    """Return the column that a column carries on, and which part of its text it holds.
+
+    >>> continued("reagents"), continued("reagents (2)")
+    (('reagents', 1), ('reagents', 2))
+    """
+    match = _CONTINUED.fullmatch(column)
+    return (match[1], int(match[2])) if match and int(match[2]) > 1 else (column, 1)
+
+
+def spread(
+    columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return columns and rows in which no text is longer than a spreadsheet's cell; more columns hold it."""
+    most: dict[str, int] = {}
+    spread_rows = []
+    for row in rows:
+        cells = dict(row)
+        for name, value in row.items():
+            if isinstance(value, str) and len(value) > LONGEST_PART:
+                parts = [value[at : at + LONGEST_PART] for at in range(0, len(value), LONGEST_PART)]
+                cells |= {name if n == 1 else f"{name} ({n})": part for n, part in enumerate(parts, 1)}
+                most[name] = max(most.get(name, 1), len(parts))
+        spread_rows.append(cells)
+    names = [name if n == 1 else f"{name} ({n})" for name in columns for n in range(1, most.get(name, 1) + 1)]
+    return names, spread_rows
+
+
+def gathered(row: Mapping[str, str]) -> dict[str, str]:
+    """Return a row whose texts in several columns are whole again.
+
+    >>> gathered({"a": "x", "a (2)": "y", "b": ""})
+    {'a': 'xy', 'b': ''}
+    """
+    if not any(column.endswith(")") for column in row):
+        return dict(row)
+    whole: dict[str, str] = {}
+    for column in sorted(row, key=lambda name: continued(name)[1]):
+        name, part = continued(column)
+        whole[name] = whole.get(name, "") + row[column] if part > 1 else row[column]
+    return whole
+
+
 def read_csv(content: bytes, *, file: str, needed: Sequence[str] = ()) -> list[dict[str, str]]:
     """Return the rows of a CSV file by column, or refuse it with every problem of its shape."""
     return read_table(content, file=file, needed=needed).rows

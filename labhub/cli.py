@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import click
 from flask import Flask
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
@@ -39,6 +40,7 @@ from labhub.methods import find_commands as method_index
 from labhub.methods import judgement_commands as judgement
 from labhub.methods import names_commands as method_names
 from labhub.methods import queries as method_queries
+from labhub.methods.tables import template as template_of_methods
 from labhub.reports import ImportReport
 from labhub.sequences import commands as sequences
 from labhub.sequences import queries as sequence_queries
@@ -49,6 +51,9 @@ from labhub.usage import queries as usage_queries
 
 SEEDS_FOLDER = PROJECT_FOLDER / "seeds"
 FIRST_ADMINISTRATOR = "administrator@labhub.test"
+
+MOST_FIELDS = 100
+"""Problems that one line names."""
 
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Machine output.")
 
@@ -88,6 +93,8 @@ def one_line(refusal: Refusal) -> str:
         for one in texts
         if str(one) != str(refusal.message)
     ]
+    if len(fields) > MOST_FIELDS:
+        fields[MOST_FIELDS:] = [f"and {len(fields) - MOST_FIELDS} more"]
     return text + (f" [{'; '.join(fields)}]" if fields else "")
 
 
@@ -308,15 +315,31 @@ NAMED = frozenset({"methods", "lmos", "elements"})
 )
 @click.option("--as", "email", help="The person whom the records belong to.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and store nothing.")
+@click.option(
+    "--corrected",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Of one refused file of methods: write it here as XLSX, with the wrong cells marked.",
+)
 @JSON_OPTION
-def import_files(kind: str, files: tuple[Path, ...], email: str | None, dry_run: bool, as_json: bool) -> None:
+def import_files(
+    kind: str,
+    files: tuple[Path, ...],
+    email: str | None,
+    dry_run: bool,
+    corrected: Path | None,
+    as_json: bool,
+) -> None:
     """Read records from FILES; each file is stored whole or not at all."""
+    if corrected is not None and (kind != "methods" or len(files) != 1):
+        raise click.UsageError("--corrected goes with one file of methods.")
     refused = False
     with hub():
         for path in files:
+            report: ImportReport | None = None
             try:
-                with transaction():
-                    report = IMPORTS[kind](operator(email), path, dry_run=dry_run)
+                with _progress(path.name) as progress, transaction():
+                    more = {"progress": progress} if kind == "methods" else {}
+                    report = IMPORTS[kind](operator(email), path, dry_run=dry_run, **more)
                     if not dry_run:
                         report.raise_if_refused()
                         if kind in NAMED:
@@ -324,11 +347,30 @@ def import_files(kind: str, files: tuple[Path, ...], email: str | None, dry_run:
             except Refusal as refusal:
                 refused = True
                 click.echo(f"labhub: {path.name}: {one_line(refusal)}", err=True)
+                _write_corrected(report, corrected)
                 continue
-            refused = refused or report.is_refused
+            if report.is_refused:
+                refused = True
+                _write_corrected(report, corrected)
             _print_report(report, as_json=as_json)
     if refused:
         raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on a terminal how much of a work is done, of how much; nothing when piped."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(escape(title), total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _write_corrected(report: ImportReport | None, path: Path | None) -> None:
+    if path is None or report is None or report.corrected is None:
+        return
+    path.write_bytes(report.corrected())
+    click.echo(f"labhub: {path} is the file with the wrong cells marked.", err=True)
 
 
 def _print_report(report: ImportReport, *, as_json: bool) -> None:
@@ -344,9 +386,14 @@ def _print_report(report: ImportReport, *, as_json: bool) -> None:
         }
         for row in report.rows
     ]
+    notes = [str(note) for note in report.notes]
     if as_json:
-        click.echo(json.dumps({"file": report.file, "rows": rows}, ensure_ascii=False))
+        click.echo(json.dumps({"file": report.file, "notes": notes, "rows": rows}, ensure_ascii=False))
         return
+    for place, texts in report.errors.items():
+        click.echo(f"{report.file}: {place}: {' '.join(str(text) for text in texts)}", err=True)
+    for note in notes:
+        click.echo(f"{report.file}: {note}", err=True)
     print_table(rows, as_json=False)
     counts: dict[str, int] = {}
     for row in report.rows:
@@ -360,7 +407,7 @@ Export = Callable[..., bytes]
 """Writes all records: (actor, format, published=…)."""
 
 EXPORTS: dict[str, tuple[Sequence[str], Export]] = {
-    "methods": (("json", "csv"), method_queries.export_methods),
+    "methods": (("json", "csv", "xlsx"), method_queries.export_methods),
     "lmos": (("json", "csv"), lmo_queries.export_lmos),
     "elements": (("json", "csv"), lmo_queries.export_elements),
     "matrix": (("json", "csv", "xlsx"), lmo_queries.export_matrix),
@@ -377,6 +424,10 @@ METHOD_DOCUMENTS = (
 BINARY_DOCUMENTS = ("pdf", "zip", "rdml", "order-sheet-xlsx")
 
 
+def _template(_actor: Actor, format_: str, *, published: bool) -> bytes:
+    return template_of_methods(format_)
+
+
 @cli.command("export")
 @click.argument("kind", type=click.Choice(list(EXPORTS)))
 @click.option(
@@ -388,6 +439,7 @@ BINARY_DOCUMENTS = ("pdf", "zip", "rdml", "order-sheet-xlsx")
     + "; for sequences genbank, fasta or embl.",
 )
 @click.option("--published", is_flag=True, help="Only what is published.")
+@click.option("--template", is_flag=True, help="Methods: an empty csv or xlsx file to fill in.")
 @click.option("--code", "codes", multiple=True, help="Only this method; may be given several times.")
 @click.option(
     "--language",
@@ -400,10 +452,20 @@ BINARY_DOCUMENTS = ("pdf", "zip", "rdml", "order-sheet-xlsx")
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output."
 )
 def export(
-    kind: str, format_: str, published: bool, codes: tuple[str, ...], language: str, output: Path | None
+    kind: str,
+    format_: str,
+    published: bool,
+    template: bool,
+    codes: tuple[str, ...],
+    language: str,
+    output: Path | None,
 ) -> None:
     """Write records in the formats that `import` reads, or methods as documents."""
     formats, write = EXPORTS[kind]
+    if template:
+        if kind != "methods" or (format_ or "xlsx") not in ("csv", "xlsx"):
+            raise click.UsageError("--template writes methods as csv or xlsx.")
+        formats, write = ("xlsx", "csv"), _template
     format_ = format_ or formats[0]
     if kind == "methods" and (format_ in METHOD_DOCUMENTS or (codes and format_ in formats)):
         export_documents(format_, published, codes, language, output)

@@ -13,12 +13,17 @@ _JOINERS = frozenset("\u200c\u200d")
 
 def clean_name(text: str, *, field: str, longest: int = 200) -> str:
     """Return ``text`` in NFC with single blanks; refuse control, bidirectional and zero-width signs."""
-    name = " ".join(unicodedata.normalize("NFC", text).split(" ")).strip()
-    name = re.sub(r" +", " ", name)
+    if text.isascii() and "  " not in text:
+        name = text.strip()
+    else:
+        name = " ".join(unicodedata.normalize("NFC", text).split(" ")).strip()
+        name = re.sub(r" +", " ", name)
     if not name:
         raise Invalid(_("This field is needed."), field=field)
     if len(name) > longest:
         raise Invalid(_("At most %(number)s characters.", number=longest), field=field)
+    if name.isascii() and name.isprintable():
+        return name
     for character in name:
         if unicodedata.category(character) in _REFUSED:
             raise Invalid(_("Invisible or control characters are not allowed here."), field=field)

@@ -62,6 +62,8 @@ class Due(StrEnum):
     NUMBER = "number"
     FLAG = "flag"
     DATE = "date"
+    NOTHING = "nothing"
+    """The column is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,9 @@ class Sheet:
         return address(self.name, row, column)
 
 
+_ADDRESS = re.compile(r".*!([A-Z]{1,3})([1-9][0-9]{0,6})", re.DOTALL)
+
+
 def letters(column: int) -> str:
     """Return the letters of a column.
 
@@ -112,6 +117,18 @@ def address(sheet: str, row: int, column: int) -> str:
     """
     name = sheet if re.fullmatch(r"\w+", sheet) else "'" + shown(sheet).replace("'", "''") + "'"
     return f"{name}!{letters(column)}{row}"
+
+
+def place_of(text: str, sheet: str) -> Place | None:
+    """Return row and column of an address of this sheet, or nothing.
+
+    >>> place_of("oligos!C7", "oligos"), place_of("oligos", "oligos"), place_of("levels!C7", "oligos")
+    ((7, 3), None, None)
+    """
+    match = _ADDRESS.fullmatch(text)
+    if match is None or address(sheet, int(match[2]), _column_number(match[1])) != text:
+        return None
+    return int(match[2]), _column_number(match[1])
 
 
 # Reading --------------------------------------------------------------------------------------
@@ -763,6 +780,8 @@ def _read_header(
 def _read_cell(book: Book, place: str, cell: Cell, due: Due) -> str:
     """Return the text of a cell; what the spreadsheet made of it and nobody meant is noted."""
     text = cell.text
+    if due is Due.NOTHING:
+        return ""
     if len(text) > LONGEST_CELL:
         book.add(place, _("A cell has at most %(most)s characters.", most=LONGEST_CELL))
         return ""
@@ -802,7 +821,7 @@ def _read_cell(book: Book, place: str, cell: Cell, due: Due) -> str:
                 ),
             )
             return ""
-        case Holds.NUMBER if due is Due.CODE:
+        case Holds.NUMBER if due is Due.CODE or (cell.is_shaped and due is Due.TEXT):
             _check_code(book, place, cell)
     return original(text) if cell.holds is Holds.TEXT else text
 
@@ -843,11 +862,14 @@ class Column:
 
 @dataclass
 class SheetToWrite:
-    """A sheet to write. ``rows`` hold values by column; ``marks`` are what is wrong at a place (from 1)."""
+    """A sheet to write. ``rows`` hold a value for each column, in order or by name.
+
+    ``marks`` are what is wrong at a place.
+    """
 
     name: str
     columns: Sequence[Column]
-    rows: Iterable[Mapping[str, Any]]
+    rows: Iterable[Sequence[Any] | Mapping[str, Any]]
     marks: Mapping[Place, str] = field(default_factory=dict)
     changed: Mapping[Place, str] = field(default_factory=dict)
     """What was put in order at a place."""
@@ -880,6 +902,7 @@ def write_book(sheets: Sequence[SheetToWrite], *, many: bool = False, right_to_l
         "in_memory": not many,
     }
     with Workbook(out, options) as book:
+        book.set_properties({"created": datetime(2000, 1, 1)})  # the same content gives the same file
         formats = {
             "header": book.add_format({"bold": True, "bg_color": "#DDE7F3", "border": 1, "num_format": "@"}),
             "text": book.add_format({"num_format": "@", "valign": "top"}),
@@ -908,7 +931,8 @@ def _write_sheet(sheet: Any, given: SheetToWrite, formats: Mapping[str, Any], *,
         sheet.write_string(0, place, neutralise(column.name), formats["header"])
     row = 0
     for row, cells in enumerate(given.rows, start=1):
-        for place, column in enumerate(given.columns):
+        values = [cells.get(each.name) for each in given.columns] if isinstance(cells, Mapping) else cells
+        for place, value in enumerate(values):
             key = (row + 1, place + 1)
             dress = (
                 formats["wrong"]
@@ -917,7 +941,7 @@ def _write_sheet(sheet: Any, given: SheetToWrite, formats: Mapping[str, Any], *,
                 if key in given.changed
                 else None
             )
-            _write_cell(sheet, row, place, cells.get(column.name), dress or plain, dress or formats["number"])
+            _write_cell(sheet, row, place, value, dress or plain, dress or formats["number"])
     for marks in (given.changed, given.marks):
         for (line, place), text in marks.items():
             sheet.write_comment(line - 1, place - 1, text[:2_000], {"x_scale": 2, "y_scale": 1.5})
@@ -936,6 +960,8 @@ def _write_cell(sheet: Any, row: int, column: int, value: Any, text_format: Any,
         return
     if isinstance(value, bool):
         sheet.write_boolean(row, column, value, number_format)
+    elif isinstance(value, float) and float(f"{value:.16G}") != value:  # the format keeps 16 digits
+        sheet.write_string(row, column, format(Decimal(repr(value)), "f"), text_format)
     elif isinstance(value, (int, float)):
         sheet.write_number(row, column, value, number_format)
     else:

@@ -42,9 +42,9 @@ def test_a_refused_file_is_one_line_with_row_and_field_and_exit_status_one(folde
     (line,) = done.stderr.strip().splitlines()
     for words in (
         "bad.csv",
-        "row 1, forward_sequence: X at base 4",
-        "row 1, amplicon_bp",
-        "row 2, specificity",
+        "row 2, forward_sequence: X at base 4",
+        "row 2, amplicon_bp",
+        "row 3, specificity",
     ):
         assert words in line
     assert json.loads(labhub(folder, "export", "methods", "--format", "json").stdout)[-1]["title"] != "B"
@@ -53,7 +53,7 @@ def test_a_refused_file_is_one_line_with_row_and_field_and_exit_status_one(folde
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("latin.csv", "title,specificity\nCafé,event\n".encode("latin-1"), "not UTF-8: see line 2"),
+        ("mac.csv", "title,specificity\nCafé,event\n".encode("mac-roman"), "not UTF-8: see line 2"),
         ("empty.csv", b"", "is empty"),
         ("none.json", b"{", "not valid JSON"),
         ("columns.csv", b"titel\nx\n", "lacks the columns title"),
@@ -79,7 +79,8 @@ def test_a_dry_run_reports_and_stores_nothing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "format_"), [("methods", "json"), ("methods", "csv"), ("elements", "csv"), ("parties", "csv")]
+    ("kind", "format_"),
+    [("methods", "json"), ("methods", "csv"), ("methods", "xlsx"), ("elements", "csv"), ("parties", "csv")],
 )
 def test_what_is_exported_is_read_again_unchanged(folder: Path, kind: str, format_: str) -> None:
     path = folder / f"{kind}.{format_}"
@@ -151,3 +152,26 @@ def test_a_document_of_a_method_that_is_not_there_is_refused_and_nothing_is_writ
     assert (done.returncode, done.stderr) == (1, "labhub: There is no method NONE.\n")
     assert not path.exists()
     assert labhub(folder, "export", "lmos", "--code", "NONE", check=False).returncode == 2
+
+
+@pytest.mark.parametrize("format_", ["csv", "xlsx"])
+def test_a_template_is_written_and_its_example_is_not_imported(folder: Path, format_: str) -> None:
+    path = folder / f"template.{format_}"
+    labhub(folder, "export", "methods", "--template", "--format", format_, "-o", str(path))
+    done = labhub(folder, "import", "methods", str(path), "--as", "amina@example.org", check=False)
+    assert done.returncode == 1
+    assert "holds no record" in done.stderr
+    assert labhub(folder, "export", "lmos", "--template", check=False).returncode == 2
+
+
+def test_a_refused_table_is_written_again_with_the_wrong_cells_marked(folder: Path) -> None:
+    path, marked = folder / "wrong.csv", folder / "marked.xlsx"
+    path.write_text("title;specificity;technique\nA;nonsense;qpcr\n")
+    options = ["--as", "amina@example.org", "--corrected", str(marked)]
+    done = labhub(folder, "import", "methods", str(path), *options, check=False)
+    assert done.returncode == 1
+    assert "row 2, specificity" in done.stderr and "marked.xlsx" in done.stderr
+    again = labhub(folder, "import", "methods", str(marked), "--as", "amina@example.org", check=False)
+    assert again.returncode == 1
+    assert "methods!B2" in again.stderr
+    assert labhub(folder, "import", "lmos", str(path), "--corrected", "x", check=False).returncode == 2

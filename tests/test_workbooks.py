@@ -324,6 +324,14 @@ TEXTS = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), include_characters="\n\t", max_codepoint=0xFFFD),
     max_size=30,
 ).filter(lambda text: text.strip() == text)
+NAMES = ("code", "title", "size", "checked")
+
+
+def values(rows: list[dict[str, Any]]) -> list[list[Any]]:
+    """Return rows as they are written."""
+    return [[row.get(name) for name in NAMES] for row in rows]
+
+
 COLUMNS = [Column("code", Due.CODE), Column("title"), Column("size", Due.NUMBER), Column("checked", Due.FLAG)]
 
 
@@ -346,7 +354,7 @@ COLUMNS = [Column("code", Due.CODE), Column("title"), Column("size", Due.NUMBER)
     st.booleans(),
 )
 def test_what_is_written_is_read_again(rows: list[dict[str, Any]], many: bool) -> None:
-    content = write_book([SheetToWrite("codes", COLUMNS, rows)], many=many)
+    content = write_book([SheetToWrite("codes", COLUMNS, values(rows))], many=many)
     due = [
         {
             name: str(value).lower() if isinstance(value, bool) else workbooks._plain(repr(value)) if name == "size" else value
@@ -361,7 +369,7 @@ def test_what_is_written_is_read_again(rows: list[dict[str, Any]], many: bool) -
 @pytest.mark.req("C5")
 def test_calamine_reads_the_same_and_no_text_is_a_formula() -> None:
     rows = [{"code": "=1+1", "title": "https://a.example", "size": 1.5, "checked": True}]
-    content = write_book([SheetToWrite("codes", COLUMNS, rows)])
+    content = write_book([SheetToWrite("codes", COLUMNS, values(rows))])
     book = CalamineWorkbook.from_filelike(BytesIO(content))
     assert book.get_sheet_by_name("codes").to_python() == [
         ["code", "title", "size", "checked"],
@@ -376,7 +384,7 @@ def test_marks_are_comments_with_colour_and_choices_are_offered() -> None:
     sheet = SheetToWrite(
         "codes",
         [Column("code", Due.CODE), Column("checked", Due.FLAG, ("true", "false"))],
-        [{"code": "x"}],
+        [["x"]],
         marks={(2, 1): "Wrong.", (3, 2): "Needed."},
         changed={(1, 1): "Trimmed."},
     )
@@ -389,4 +397,4 @@ def test_marks_are_comments_with_colour_and_choices_are_offered() -> None:
 
 def test_text_longer_than_a_cell_is_not_lost_silently() -> None:
     with pytest.raises(ValueError, match="longer"):
-        write_book([SheetToWrite("codes", COLUMNS, [{"title": "x" * 32_768}])])
+        write_book([SheetToWrite("codes", COLUMNS, [["", "x" * 32_768]])])

@@ -41,7 +41,6 @@ ACCESS = {
         "index": PUBLIC,
         "facets": PUBLIC,
         "create": "method.create",
-        "import_file": "method.create",
         "show": PUBLIC,
         "change": "method.change",
         "versions": PUBLIC,
@@ -142,39 +141,6 @@ def create(given: dict[str, Any]) -> Response:
     with transaction():
         version = commands.create_method(current_actor(), given, laboratory=laboratory)
         return _answer(version, 201)
-
-
-@blp.post("/import")
-@blp.response(200, schemas.ImportOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(413, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@once
-def import_file() -> Response:
-    """Read a JSON or CSV file (multipart `file`) into drafts: all rows or, where one is wrong, none."""
-    form = load(schemas.ImportIn(), request.form.to_dict())
-    with (
-        receive(allowed=commands.IMPORT_FILES, limit_bytes=commands.LARGEST_IMPORT_BYTES) as upload,
-        transaction(),
-    ):
-        report = commands.import_sent(
-            current_actor(),
-            upload.path.read_bytes(),
-            upload.name,
-            dry_run=form["dry_run"],
-            laboratory=form["laboratory"],
-        )
-        report.raise_if_refused()
-    rows = [
-        {
-            "row": row.row,
-            "key": row.key,
-            "outcome": row.outcome.value,
-            "warnings": [str(text) for text in row.warnings],
-        }
-        for row in report.rows
-    ]
-    return answer_record({"file": report.file, "dry_run": form["dry_run"], "rows": rows})
 
 
 @blp.get("/<code>")

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm.attributes import flag_modified
 
-from labhub import audit, clock
+from labhub import audit, clock, workbooks
 from labhub.accounts import queries as accounts
 from labhub.accounts.actor import OPERATOR, Actor
 from labhub.accounts.models import Laboratory
@@ -21,58 +20,48 @@ from labhub.db import db
 from labhub.errors import Conflict, Invalid, NotAllowed, NotFound, StaleEdit
 from labhub.file_kinds import FileKind
 from labhub.i18n import Text, _
-from labhub.lmos.names_queries import Register, read_register
 from labhub.methods import (
     exchange,
     find_commands,
     judgement_queries,
-    names_queries,
     queries,
     recall_commands,
     review_queries,
 )
 from labhub.methods import notice_commands as notices
-from labhub.methods.exchange import HUB_CODE, LONGEST_NOTE, Checked, Content
+from labhub.methods.bulk_commands import create_many, renew_compiled
+from labhub.methods.exchange import LONGEST_NOTE, Content
 from labhub.methods.models import (
     EDITABLE_STATES,
     OPEN_STATES,
     PUBLIC_STATES,
     REVIEW_STATES,
-    AssayFormat,
     DetectionMethod,
     FileRole,
     FileVisibility,
-    MethodCounter,
     MethodFile,
     MethodOrigin,
-    MethodSource,
     MethodState,
-    MethodTarget,
-    MethodValidation,
     MethodVersion,
-    Oligo,
-    OligoRole,
-    OligoSet,
-    ReferenceMaterial,
-    Specificity,
-    StudyKind,
-    StudyLevel,
-    TargetKind,
-    Technique,
-    ValidationStudy,
 )
 from labhub.methods.notice_commands import link_of, tell
+from labhub.methods.record_commands import Matcher, check_wish, fill, new_hub_codes, wished_code
 from labhub.methods.review_models import RecallCause, Side
+from labhub.methods.tables import Entry, Progress, Sent, corrected, read_file
+from labhub.methods.twins import oligo_digest
 from labhub.names import name_key
 from labhub.reports import ImportReport, Outcome, RowReport
 from labhub.storage import StoredFile
 
+IMPORT_FILES = (FileKind.JSON, FileKind.CSV, FileKind.XLSX, FileKind.ODS)
+LARGEST_IMPORT_BYTES = 16 << 20
+MOST_ROWS = workbooks.MOST_ROWS
+"""Rows of one sheet of a workbook."""
+MANY_ROWS = 10
 MOST_FILES = 50
 ALLOWED_FILES = (
     FileKind.PDF, FileKind.DOCX, FileKind.XLSX, FileKind.CSV, FileKind.TXT, FileKind.RDML,
 )  # fmt: skip
-IMPORT_FILES = (FileKind.JSON, FileKind.CSV)
-LARGEST_IMPORT_BYTES = 16 << 20
 SEEDS_FILE = "methods.json"
 """Doubts about its names are in the list of conflicts; nobody reads its report."""
 
@@ -159,121 +148,6 @@ def _clean_reason(reason: str, field: str = "reason") -> str:
 # Content -------------------------------------------------------------------------------------
 
 
-class _Matcher:
-    """Finds the LMO or element that a target names; the register is read once, at the first use."""
-
-    def __init__(self) -> None:
-        self.names: Register | None = None
-        self.genes: dict[str, set[str]] = {}
-
-    @property
-    def register(self) -> Register:
-        """The names of LMOs, elements and taxa."""
-        if self.names is None:
-            self.names, self.genes = read_register(), names_queries.reference_genes()
-        return self.names
-
-    def __call__(self, kind: TargetKind, text: str) -> tuple[int | None, int | None]:
-        meaning = self.register.meaning(text)
-        return meaning.lmo_id, meaning.element_id if kind is TargetKind.TARGET else None
-
-    def doubts(self, content: Content) -> list[Text]:
-        """Return what is doubtful about the names of a record."""
-        return names_queries.doubts(content, self.register, self.genes)
-
-
-def _fill(version: MethodVersion, content: Content, match: _Matcher, *, trusted: bool) -> None:
-    """Write content into a version; marks of the hub's own checks only from a ``trusted`` source."""
-    for name in queries.SAME_NAME:
-        if name != "verified":
-            setattr(version, name, content[name])
-    version.specificity = Specificity(content["specificity"])
-    version.technique = Technique(content["technique"])
-    version.assay_format = AssayFormat(content["assay_format"]) if content["assay_format"] else None
-    version.reaction_microlitre = content["reaction_microlitre"]
-    version.template_nanogram = content["template_nanogram"]
-    version.matrices = content["matrices"]
-    version.rights = content["rights"]
-    version.same_oligos_as = content["same_oligos_as"]
-    version.notes = content["notes"]
-    taxon = content["taxon"] or {}
-    version.taxon_scientific, version.taxon_common = taxon.get("scientific"), taxon.get("common")
-    gene = content["reference_gene"] or {}
-    version.reference_gene = gene.get("gene")
-    version.reference_gene_verified = gene.get("verified") if trusted else None
-    version.reference_gene_source = gene.get("source")
-    if trusted:
-        marks = content["verification"]
-        version.verified = content["verified"]
-        version.amplicon_consistent = marks["amplicon_consistent"]
-        version.seen_in, version.n_places = marks["seen_in"], marks["n_places"]
-    _fill_parts(version, content, match, trusted=trusted)
-    find_commands.changed(version)
-
-
-def _fill_parts(version: MethodVersion, content: Content, match: _Matcher, *, trusted: bool) -> None:
-    parts: list[list[Any]] = [
-        version.oligos,
-        version.targets,
-        version.sources,
-        version.oligo_sets,
-        version.reference_materials,
-        version.studies,
-    ]
-    if any(parts) or version.validation:
-        for part in parts:
-            part.clear()
-        version.validation = None
-        db.session.flush()  # positions are unique: the old rows go first
-    version.oligos = [
-        Oligo(
-            position=place,
-            role=OligoRole(oligo["role"]),
-            set_name=oligo["set"],
-            **{key: value for key, value in oligo.items() if key not in ("role", "set")},
-        )
-        for place, oligo in enumerate(content["oligos"])
-    ]
-    version.oligo_sets = [OligoSet(position=n, **each) for n, each in enumerate(content["oligo_sets"])]
-    version.reference_materials = [
-        ReferenceMaterial(position=n, **each) for n, each in enumerate(content["reference_materials"])
-    ]
-    version.studies = [_study(version, place, study) for place, study in enumerate(content["studies"])]
-    for name, kind in (("targets", TargetKind.TARGET), ("lmo_unique_identifiers", TargetKind.LMO)):
-        for place, words in enumerate(content[name]):
-            lmo_id, element_id = match(kind, words)
-            version.targets.append(
-                MethodTarget(kind=kind, position=place, text=words, lmo_id=lmo_id, element_id=element_id)
-            )
-    version.sources = [
-        MethodSource(position=place, **source) for place, source in enumerate(content["sources"])
-    ]
-    figures = {column: content["validation"][key] for key, column in queries.VALIDATION_COLUMNS.items()}
-    if not trusted:
-        figures["inferred"] = None
-    reported = any(value is not None for value in figures.values())
-    version.validation = MethodValidation(**figures) if reported else None
-
-
-def _study(version: MethodVersion, position: int, given: Mapping[str, Any]) -> ValidationStudy:
-    study = ValidationStudy(
-        position=position,
-        kind=StudyKind(given["kind"]),
-        data=given["data"],
-        decisions=given["decisions"] or None,
-        **{key: given[key] for key in exchange.STUDY if key != "kind"},
-    )
-    study.levels = [
-        StudyLevel(
-            position=place,
-            version=version,
-            **{queries.LEVEL_COLUMNS.get(key, key): level[key] for key in exchange.LEVEL},
-        )
-        for place, level in enumerate(given["levels"])
-    ]
-    return study
-
-
 def _refuse_marks(given: Mapping[str, Any], before: Content | None = None) -> None:
     """Refuse marks of the hub's own checks that a sender gives anew; those of an export are only not kept."""
     if given.get("record") is not None:
@@ -291,27 +165,6 @@ def _refuse_marks(given: Mapping[str, Any], before: Content | None = None) -> No
         )
 
 
-def _new_hub_code() -> str:
-    counter = db.session.get_one(MethodCounter, 1, with_for_update=True, populate_existing=True)
-    counter.last += 1
-    return f"LH-{counter.last}"
-
-
-def _wished_code(content: Content) -> str:
-    """Return the code that the sender asks for; hub-made codes are nobody's to ask for."""
-    for name in ("wished_code", "code"):
-        code = content[name]
-        if code and not HUB_CODE.fullmatch(code):
-            return str(code)
-    return ""
-
-
-def _check_wish(code: str, *, but: int | None = None) -> None:
-    """Refuse a code under which a method is published; wishes of drafts are not told to others."""
-    if code and queries.published_code_exists(code, but=but):
-        raise Conflict(_("The code %(code)s is taken by a published method.", code=code), field="code")
-
-
 # Drafts --------------------------------------------------------------------------------------
 
 
@@ -321,8 +174,8 @@ def create_method(actor: Actor, given: Mapping[str, Any], *, laboratory: str = "
     _refuse_marks(given)
     checked = exchange.check(given)
     checked.raise_if_wrong()
-    _check_wish(_wished_code(checked.content))
-    version = _create_draft(actor, owner, checked.content, _Matcher())
+    check_wish(wished_code(checked.content))
+    version = _create_draft(actor, owner, checked.content, Matcher())
     audit.record(
         actor,
         "method.create",
@@ -353,14 +206,14 @@ def owner_of_new(actor: Actor, code: str = "") -> Laboratory:
     return own[0]
 
 
-def _create_draft(actor: Actor, owner: Laboratory, content: Content, match: _Matcher) -> MethodVersion:
-    code = _new_hub_code()
+def _create_draft(actor: Actor, owner: Laboratory, content: Content, match: Matcher) -> MethodVersion:
+    (code,) = new_hub_codes(1)
     now = clock.now()
     method = DetectionMethod(
         code=code,
         code_key=code.casefold(),
         hub_key=code.casefold(),
-        wished_code=_wished_code(content),
+        wished_code=wished_code(content),
         source_code=content["source_code"],
         laboratory_id=owner.id,
         origin=MethodOrigin.SUBMITTED,
@@ -379,7 +232,7 @@ def _create_draft(actor: Actor, owner: Laboratory, content: Content, match: _Mat
     )
     method.laboratory = owner
     with db.session.no_autoflush:
-        _fill(version, content, match, trusted=False)
+        fill(version, content, match, trusted=False)
     db.session.add(method)
     db.session.flush()
     return version
@@ -401,7 +254,7 @@ def change_draft(
         merged["wished_code"] = None
     checked = exchange.check(merged)
     checked.raise_if_wrong()
-    changed = _change(
+    changed = change_version(
         actor, method, version, checked.content, has_code="code" in given or "wished_code" in given
     )
     if note is not None and version.number > 1:
@@ -426,21 +279,24 @@ def _check_editable(version: MethodVersion) -> None:
     )
 
 
-def _change(
+def change_version(
     actor: Actor, method: DetectionMethod, version: MethodVersion, content: Content, *, has_code: bool
 ) -> list[str]:
-    """Write content into an editable version and return the names of the fields that differ."""
+    """Write content into an editable version and return the names of the fields that differ.
+
+    Asks for no permission: who calls has done so.
+    """
     before = queries.content_of(version)
-    wish = _wished_code(content) if has_code else method.wished_code
+    wish = wished_code(content) if has_code else method.wished_code
     if method.code_key != method.hub_key or version.number > 1:
         if wish and wish.casefold() not in (method.code_key, method.wished_code.casefold()):
             raise Invalid(_("The code of a published method cannot be changed."), field="code")
     elif wish != method.wished_code:
-        _check_wish(wish, but=method.id)
+        check_wish(wish, but=method.id)
         method.wished_code = wish
     if version.number == 1:
         method.source_code = content["source_code"]
-    _fill(version, content, _Matcher(), trusted=False)
+    fill(version, content, Matcher(), trusted=False)
     version.form_edition = None
     _touch(actor, version)
     db.session.flush()
@@ -574,7 +430,7 @@ def new_version(actor: Actor, code: str, change_note: str, *, expected: int | No
         seen_in=[],
     )
     with db.session.no_autoflush:
-        _fill(version, content, _Matcher(), trusted=False)
+        fill(version, content, Matcher(), trusted=False)
     version.files = files
     db.session.add(version)
     db.session.flush()
@@ -869,7 +725,7 @@ def publish(actor: Actor, code: str, *, expected: int | None = None, notify: boo
     previous = next((each for each in versions if each.state is MethodState.PUBLISHED), None)
     never_published = all(each.state not in PUBLIC_STATES for each in versions)
     if never_published and method.wished_code:
-        _check_wish(method.wished_code, but=method.id)
+        check_wish(method.wished_code, but=method.id)
         method.code, method.code_key = method.wished_code, method.wished_code.casefold()
     if previous is not None:
         previous.state, previous.superseded_at = MethodState.SUPERSEDED, now
@@ -972,8 +828,10 @@ def withdraw(
 # Files of many methods -----------------------------------------------------------------------
 
 
-def import_methods(actor: Actor, path: Path, *, dry_run: bool = False, laboratory: str = "") -> ImportReport:
-    """Read methods from a JSON or CSV file: drafts of the person's laboratory, or compiled records.
+def import_methods(
+    actor: Actor, path: Path, *, dry_run: bool = False, laboratory: str = "", progress: Progress | None = None
+) -> ImportReport:
+    """Read methods from JSON, CSV, XLSX or ODS: drafts of the person's laboratory, or compiled records.
 
     The operator without a laboratory publishes compiled records. Nothing is stored when a row is
     refused or on a ``dry_run``; the same file a second time changes nothing.
@@ -985,7 +843,8 @@ def import_methods(actor: Actor, path: Path, *, dry_run: bool = False, laborator
             _("%(file)s is larger than %(limit)s bytes.", file=path.name, limit=LARGEST_IMPORT_BYTES),
             field="file",
         )
-    return _import(actor, owner, exchange.rows_of_file(path.read_bytes(), path.name), path.name, dry_run)
+    sent = read_file(path.read_bytes(), path.name, progress=progress)
+    return _import(actor, owner, sent, dry_run=dry_run, progress=progress)
 
 
 def import_sent(
@@ -993,95 +852,101 @@ def import_sent(
 ) -> ImportReport:
     """Read methods that were sent as a file into drafts of the person's laboratory."""
     owner = owner_of_new(actor, laboratory)
-    return _import(actor, owner, exchange.rows_of_file(content, name), name, dry_run)
+    return _import(actor, owner, read_file(content, name), dry_run=dry_run)
 
 
 def _import(
-    actor: Actor, owner: Laboratory | None, rows: list[Checked], name: str, dry_run: bool
+    actor: Actor,
+    owner: Laboratory | None,
+    sent: Sent,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> ImportReport:
-    present = _Present(owner)
-    report = ImportReport(name)
-    match = _Matcher()
-    plans: list[tuple[RowReport, Content, MethodVersion | None]] = []
-    for number, checked in enumerate(rows, start=1):
-        version = present.find(checked)
-        _judge(checked, version, owner)
+    present = queries.Present(owner, [entry.checked for entry in sent.entries])
+    report = ImportReport(sent.name, errors=dict(sent.errors), notes=list(sent.notes))
+    if sent.is_table:
+        report.corrected = lambda: corrected(sent, report.all_errors())
+    match = Matcher()
+    plans: list[tuple[RowReport, Content, queries.Known | None]] = []
+    for entry in sent.entries:
+        checked = entry.checked
+        known = present.find(checked)
+        is_same = known is not None and not checked.errors and present.is_same(known, checked.content)
+        _judge(entry, known, owner, is_same=is_same, taken=present.taken)
+        outcome = Outcome.CREATED
+        if checked.errors or entry.is_spoiled:
+            outcome = Outcome.REFUSED
+        elif known is not None:
+            outcome = Outcome.UNCHANGED if is_same else Outcome.CHANGED
         content = checked.content
         key = next((str(content[k]) for k in ("code", "source_code", "title") if content.get(k)), "")
-        outcome = Outcome.CREATED
-        if checked.errors:
-            outcome = Outcome.REFUSED
-        elif version is not None:
-            outcome = Outcome.UNCHANGED if queries.same_content(version, content) else Outcome.CHANGED
-        row = RowReport(number, key[:120], outcome, dict(checked.errors), list(checked.warnings))
-        if outcome in (Outcome.CREATED, Outcome.CHANGED) and name != SEEDS_FILE:
+        row = RowReport(entry.row, key[:120], outcome, entry.errors(), list(checked.warnings), is_placed=True)
+        if outcome in (Outcome.CREATED, Outcome.CHANGED) and sent.name != SEEDS_FILE:
             row.warnings += match.doubts(content)
         report.rows.append(row)
-        plans.append((row, content, version))
+        plans.append((row, content, known))
+    _warn_of_twins(actor, sent.entries, plans)
     if dry_run or report.is_refused:
         return report
-    codes: dict[str, list[str]] = {"created": [], "changed": []}
-    for row, content, version in plans:
-        if row.outcome is Outcome.UNCHANGED:
-            continue
-        stored = _store(actor, owner, content, version, match)
-        codes[row.outcome.value].append(stored.method.code)
+    codes = _store(actor, owner, plans, match, progress)
     if any(codes.values()):
-        if owner is None:
-            _publish_compiled()
         audit.record(
             actor,
             "method.import",
             "laboratory" if owner else "method",
             owner.id if owner else "compiled",
-            after={**codes, "file": name},
+            after={**codes, "file": sent.name},
             export=owner is None,
         )
     return report
 
 
-class _Present:
-    """The versions that rows of a file may already stand for: a laboratory's own, or the compiled ones."""
+def _store(
+    actor: Actor,
+    owner: Laboratory | None,
+    plans: list[tuple[RowReport, Content, queries.Known | None]],
+    match: Matcher,
+    progress: Progress | None,
+) -> dict[str, list[str]]:
+    """Store what is new or changed and return the codes by outcome."""
+    created = [content for row, content, _known in plans if row.outcome is Outcome.CREATED]
+    changed = [
+        (content, known)
+        for row, content, known in plans
+        if row.outcome is Outcome.CHANGED and known is not None
+    ]
+    count = len(plans)
 
-    def __init__(self, owner: Laboratory | None) -> None:
-        self.by_code: dict[str, MethodVersion] = {}
-        self.by_source: dict[str, MethodVersion] = {}
-        self.by_title: dict[str, list[MethodVersion]] = {}
-        query = queries.visible_versions(OPERATOR).options(*queries.whole_version())
-        if owner is None:
-            query = query.where(DetectionMethod.origin == MethodOrigin.COMPILED)
-        else:
-            query = query.where(DetectionMethod.laboratory_id == owner.id)
-        for version in db.session.scalars(query.order_by(MethodVersion.number)):  # the newest one stays
-            method = version.method
-            for code in (method.hub_key, method.code_key, method.wished_code.casefold()):
-                if code:
-                    self.by_code[code] = version
-            if method.source_code:
-                self.by_source[method.source_code] = version
-            self.by_title.setdefault(version.title, []).append(version)
+    def told(done: int) -> None:
+        if progress is not None:
+            progress(count + done, 2 * count)
 
-    def find(self, checked: Checked) -> MethodVersion | None:
-        """Return the version with the row's code or name at the source, or one that says the same."""
-        content = checked.content
-        for name in ("wished_code", "code"):
-            if code := content.get(name):
-                if code.casefold() in self.by_code:
-                    return self.by_code[code.casefold()]
-        if (source := content.get("source_code")) and source in self.by_source:
-            return self.by_source[source]
-        if checked.errors:
-            return None
-        same_title = self.by_title.get(content["title"], ())
-        return next((each for each in same_title if queries.same_content(each, content)), None)
+    codes = {"created": create_many(actor, owner, created, match, told), "changed": []}
+    if owner is None:
+        codes["changed"] = renew_compiled(changed, match, lambda done: told(len(created) + done))
+        return codes
+    for done, (content, known) in enumerate(changed, start=1):
+        version = db.session.get_one(MethodVersion, known.version_id)
+        change_version(actor, version.method, version, content, has_code=True)
+        codes["changed"].append(version.method.code)
+        told(len(created) + done)
+    return codes
 
 
-def _judge(checked: Checked, version: MethodVersion | None, owner: Laboratory | None) -> None:
-    """Add what stands against storing a row."""
-    content = checked.content
+def _judge(
+    entry: Entry,
+    known: queries.Known | None,
+    owner: Laboratory | None,
+    *,
+    is_same: bool,
+    taken: Mapping[str, int],
+) -> None:
+    """Add what stands against storing a row. ``taken`` are the codes of methods, by the method's number."""
+    checked, content = entry.checked, entry.checked.content
     if not content:
         return
-    wish = _wished_code(content)
+    wish = wished_code(content)
     if owner is None:
         if content["origin"] != MethodOrigin.COMPILED:
             checked.add(
@@ -1093,96 +958,68 @@ def _judge(checked: Checked, version: MethodVersion | None, owner: Laboratory | 
             checked.add("source_code", _("A compiled method needs its name at the source."))
         if not content["sources"]:
             checked.add("sources", _("A compiled method needs a source."))
-    if wish and queries.published_code_exists(wish, but=version.method_id if version else None):
-        checked.add("code", _("The code %(code)s is taken by a published method.", code=wish))
-    if version is None or owner is None or checked.errors or queries.same_content(version, content):
+    holder = taken.get(wish.casefold()) if wish else None
+    if holder is not None and (known is None or holder != known.method_id):
+        name = "wished_code" if content["wished_code"] == wish else "code"
+        checked.add(name, _("The code %(code)s is taken by a published method.", code=wish))
+    if known is None or owner is None or checked.errors or is_same:
         return
-    if version.state not in EDITABLE_STATES:
+    if known.state not in EDITABLE_STATES:
         checked.add(
             "code",
             _(
                 "%(code)s is %(state)s and cannot be changed by a file. Begin a new version first.",
-                code=version.method.code,
-                state=version.state.value,
+                code=known.code,
+                state=known.state.value,
             ),
         )
 
 
-def _store(
-    actor: Actor, owner: Laboratory | None, content: Content, version: MethodVersion | None, match: _Matcher
-) -> MethodVersion:
-    if owner is None:
-        return _store_compiled(content, version, match)
-    if version is None:
-        return _create_draft(actor, owner, content, match)
-    _change(actor, version.method, version, content, has_code=True)
-    return version
+def _warn_of_twins(
+    actor: Actor,
+    entries: list[Entry],
+    plans: list[tuple[RowReport, Content, queries.Known | None]],
+) -> None:
+    """Warn of methods with the same oligos, in the file and among those that the actor may see."""
+    digests = [
+        oligo_digest(oligo["sequence"] for oligo in entry.checked.content.get("oligos", ()))
+        for entry in entries
+    ]
+    rows: dict[str, list[int]] = {}
+    for place, digest in enumerate(digests):
+        if digest and not entries[place].checked.errors:
+            rows.setdefault(digest, []).append(place)
+    seen = queries.codes_by_digest(actor, list(rows))
+    for digest, places in rows.items():
+        for place in places:
+            row, content, known = plans[place]
+            stated = {text.casefold() for text in content["same_oligos_as"]}
+            others = [
+                str(entries[other].row)
+                for other in places
+                if other != place and (plans[other][1]["source_code"] or "").casefold() not in stated
+            ]
+            if others:
+                row.warnings.append(
+                    _("The oligos are those of row %(rows)s too.", rows=", ".join(others[:MANY_ROWS]))
+                )
+            in_file = {each.method_id for other in places if (each := plans[other][2])}
+            codes = [
+                code
+                for code, source_code, method_id in seen.get(digest, ())
+                if method_id not in in_file
+                and (known is None or method_id != known.method_id)
+                and not {code.casefold(), (source_code or "").casefold()} & stated
+            ]
+            if codes:
+                row.warnings.append(
+                    _("The oligos are those of %(codes)s too.", codes=", ".join(codes[:MANY_ROWS]))
+                )
 
 
 def load_seeds(folder: Path) -> int:
     """Load the compiled methods of ``methods.json``; return how many versions were made (0 the next time)."""
     path = folder / "methods.json"
-    report = _import(OPERATOR, None, exchange.rows_of_file(path.read_bytes(), path.name), path.name, False)
+    report = _import(OPERATOR, None, read_file(path.read_bytes(), path.name))
     report.raise_if_refused()
     return report.count(Outcome.CREATED) + report.count(Outcome.CHANGED)
-
-
-def _store_compiled(content: Content, previous: MethodVersion | None, match: _Matcher) -> MethodVersion:
-    """Store a compiled record as a draft; ``_publish_compiled`` publishes all of them at once."""
-    now = clock.now()
-    if previous is None:
-        code = _wished_code(content)
-        hub_code = "" if code else _new_hub_code()
-        code = code or hub_code
-        method = DetectionMethod(
-            code=code,
-            code_key=code.casefold(),
-            hub_key=hub_code.casefold() or None,
-            source_code=content["source_code"],
-            origin=MethodOrigin.COMPILED,
-            created_at=now,
-        )
-    else:
-        method = previous.method
-    version = MethodVersion(
-        method=method,
-        number=previous.number + 1 if previous else 1,
-        state=MethodState.DRAFT,
-        change_note="Updated from its sources." if previous else "",
-        files=[],
-        created_at=now,
-        changed_at=now,
-        editor_ids=[],
-    )
-    with db.session.no_autoflush:
-        _fill(version, content, match, trusted=True)
-    db.session.add(version)
-    return version
-
-
-def _publish_compiled() -> None:
-    """Publish the compiled records just stored; their parts must be in the database before."""
-    db.session.flush()
-    now = clock.now()
-    drafts = db.session.scalars(
-        select(MethodVersion)
-        .join(MethodVersion.method)
-        .where(
-            DetectionMethod.origin == MethodOrigin.COMPILED,
-            MethodVersion.state.in_((MethodState.DRAFT, MethodState.PUBLISHED)),
-        )
-        .order_by(MethodVersion.number.desc())
-    ).all()
-    fresh = {version.method_id: version for version in drafts if version.state is MethodState.DRAFT}
-    for version in drafts:
-        if version.state is MethodState.PUBLISHED and version.method_id in fresh:
-            version.state, version.superseded_at = MethodState.SUPERSEDED, now
-            find_commands.changed(version)
-    db.session.flush()
-    criteria_version = judgement_queries.newest_criteria_version()
-    for version in fresh.values():
-        version.criteria_version = criteria_version
-        version.content_hash = queries.seal_of(version)
-        version.published_at = now
-        version.state = MethodState.PUBLISHED
-    db.session.flush()

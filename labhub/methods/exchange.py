@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from labhub import strict_json
-from labhub.cells import read_csv, read_json, write_csv
+from labhub.cells import gathered, spread, write_csv
 from labhub.errors import Invalid
 from labhub.i18n import Text, _
 from labhub.lmos import unique_identifier
@@ -31,7 +32,7 @@ from labhub.methods.models import (
     Technique,
 )
 from labhub.names import clean_name
-from labhub.sequences.oligos import amplicon_fits, normalised, read_oligo
+from labhub.sequences.oligos import OF_A_BASE, amplicon_fits, normalised, read_oligo, remarks
 
 Content = dict[str, Any]
 Errors = dict[str, list[Text]]
@@ -52,9 +53,9 @@ HUB_CODE = re.compile(r"[Ll][Hh]-[0-9]+")
 CODE_SHAPE = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 RESERVED_CODES = frozenset(
     {"new", "import", "review", "rows", "compare", "download", "pack", "who", "conflicts"}
-    | {"facets", "searches", "list.csv"}
+    | {"facets", "searches", "list.csv", "template", "example"}
 )
-"""Words that stand at a code's place in an address."""
+"""Words that stand at a code's place in an address or in the example of a template."""
 
 HUB_FACTS = "record"
 """Key of an export under which stand facts that the hub gives (state, version, files, owner); not read."""
@@ -104,6 +105,11 @@ def _line(longest: int, *, needed: bool = False) -> Reader:
     return read
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Signs that turn the direction of what follows; the marks of one letter (LRM, RLM) may stay."""
+
+
 def _paragraphs(longest: int) -> Reader:
     def read(value: Any) -> str | None:
         if _empty(value):
@@ -111,9 +117,10 @@ def _paragraphs(longest: int) -> Reader:
         text = unicodedata.normalize("NFC", _as_text(value)).replace("\r\n", "\n").replace("\r", "\n").strip()
         if len(text) > longest:
             raise Invalid(_("At most %(number)s characters.", number=longest))
-        for sign in text:
-            if sign not in "\n\t" and unicodedata.category(sign) in ("Cc", "Cs"):
-                raise Invalid(_("Control characters are not allowed here."))
+        if _CONTROL.search(text):
+            raise Invalid(_("Control characters are not allowed here."))
+        if _DIRECTION.search(text):
+            raise Invalid(_("Invisible or control characters are not allowed here."))
         return text or None
 
     return read
@@ -211,14 +218,16 @@ def _whole(least: int, most: int) -> Reader:
 
 
 def _choice(kind: type[StrEnum], *, needed: bool = True) -> Reader:
+    values = tuple(member.value for member in kind)
+
     def read(value: Any) -> str | None:
         if _empty(value):
             if needed:
                 raise Invalid(_("This field is needed."))
             return None
         word = _as_text(value).strip().casefold()
-        if word not in {member.value for member in kind}:
-            raise Invalid(_("Choose one of %(names)s.", names=", ".join(member.value for member in kind)))
+        if word not in values:
+            raise Invalid(_("Choose one of %(names)s.", names=", ".join(values)))
         return word
 
     return read
@@ -560,7 +569,7 @@ def _read_oligos(checked: Checked, given: Any) -> list[dict[str, Any]]:
             "modifications",
         )
         oligos.append({key: oligo[key] for key in order})
-    return sorted(oligos, key=lambda oligo: ROLE_ORDER.get(oligo["role"] or "", 9))
+    return oligos
 
 
 def _read_bases(
@@ -575,9 +584,13 @@ def _read_bases(
     except Invalid as refusal:
         checked.add(path, refusal.message)
         return "", []
+    if read.bases != given or "NNNN" in given:
+        checked.warnings += remarks(_as_text(given), read)
     inside = []
     for place, name in read.modifications:
-        if place == 0 and oligo["label5"] is None:
+        if name in OF_A_BASE:
+            inside.append({"after_base": place, "name": name})
+        elif place == 0 and oligo["label5"] is None:
             oligo["label5"] = name[:60]
         elif place == len(read.bases) and oligo["label3"] is None:
             oligo["label3"] = name[:60]
@@ -1000,9 +1013,13 @@ OLIGO_COLUMNS = (
     "final_concentration_nanomolar",
     "modifications",
 )
-OLIGO_COLUMN = re.compile(rf"(forward|reverse|probe|other)([0-9]{{0,2}})_({'|'.join(OLIGO_COLUMNS)})")
+OLIGO_COLUMN = re.compile(rf"(forward|reverse|probe|other)([0-9]{{0,3}})_({'|'.join(OLIGO_COLUMNS)})")
 SOURCE_COLUMNS = {"source_titles": "title", "source_urls": "url", "source_years": "year"}
 NEEDED_COLUMNS = ("title", "specificity", "technique")
+
+
+EXAMPLE = "EXAMPLE"
+"""The code of the rows of a template that show how it is filled in; they are not read."""
 
 
 def _group_column(group: str, key: str) -> str:
@@ -1035,7 +1052,8 @@ def to_csv(records: Sequence[Mapping[str, Any]]) -> bytes:
             columns.append(name)
         else:
             columns += SOURCE_COLUMNS
-    return write_csv([*columns, *HUB_COLUMNS], rows)
+    columns, rows = spread([*columns, *HUB_COLUMNS], rows)
+    return write_csv(columns, rows)
 
 
 def _oligo_order(column: str) -> tuple[int, int, int]:
@@ -1048,6 +1066,12 @@ def _oligo_column(column: str) -> tuple[str, int, str]:
     if match is None:
         raise ValueError(column)
     return match[1], int(match[2] or 1), match[3]
+
+
+@lru_cache(maxsize=5_000)
+def _oligo_cell(column: str) -> tuple[str, int, str, str] | None:
+    match = OLIGO_COLUMN.fullmatch(column)
+    return (match[1], int(match[2] or 1), match[1] + match[2], match[3]) if match else None
 
 
 def flat_cell(value: Any) -> str:
@@ -1101,31 +1125,38 @@ def _csv_row(record: Mapping[str, Any]) -> dict[str, str]:
         row[column] = "\n".join(flat_cell(source[key]) for source in record["sources"])
     for name in JSON_COLUMNS:
         row[name] = json.dumps(record[name], ensure_ascii=False) if record[name] else ""
-    facts = record.get(HUB_FACTS) or {}
-    row.update({name: flat_cell(facts.get(name)) for name in HUB_COLUMNS if name != "files"})
-    row["files"] = "\n".join(f"{file['sha256']} {file['name']}" for file in facts.get("files", ()))
+    row.update(fact_cells(record))
     return row
 
 
-def _from_csv(row: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], Errors]:
+def fact_cells(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the facts that the hub gives of an exported record as text, by column."""
+    facts = record.get(HUB_FACTS) or {}
+    cells = {name: flat_cell(facts.get(name)) for name in HUB_COLUMNS if name != "files"}
+    cells["files"] = "\n".join(f"{file['sha256']} {file['name']}" for file in facts.get("files", ()))
+    return cells
+
+
+def record_of_row(row: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], Errors]:
     """Return a CSV row as a record, the column of each of its fields, and what cannot be put in order."""
+    row = gathered(row)
     record, columns = from_flat(row)
     errors: Errors = {}
     oligos: dict[tuple[int, int], dict[str, Any]] = {}
     for column, cell in row.items():
-        match = OLIGO_COLUMN.fullmatch(column)
-        if match and cell.strip():
-            role, number, part = _oligo_column(column)
-            oligo = oligos.setdefault(
-                (ROLE_ORDER[role], number), {"role": role, "column": match[1] + match[2]}
-            )
+        if column in SCALARS or column in GROUP_COLUMNS or not cell.strip():
+            continue
+        found = _oligo_cell(column)
+        if found:
+            role, number, prefix, part = found
+            oligo = oligos.setdefault((ROLE_ORDER[role], number), {"role": role, "column": prefix})
             oligo[part] = cell
     record["oligos"] = []
     for place, (_key, oligo) in enumerate(sorted(oligos.items())):
         prefix = oligo.pop("column")
         columns.update({f"oligos.{place}.{part}": f"{prefix}_{part}" for part in OLIGO_COLUMNS})
         if "modifications" in oligo:
-            oligo["modifications"] = _read_modification_cell(
+            oligo["modifications"] = modifications_of_cell(
                 oligo["modifications"], f"{prefix}_modifications", errors
             )
         record["oligos"].append(oligo)
@@ -1141,7 +1172,8 @@ def _from_csv(row: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], E
     return record, columns, errors
 
 
-def _read_modification_cell(cell: str, column: str, errors: Errors) -> list[dict[str, Any]]:
+def modifications_of_cell(cell: str, column: str, errors: Errors) -> list[dict[str, Any]]:
+    """Return the modifications of an oligo that a cell lists, one a line: bases before it, and its name."""
     found = []
     for line in cell.split("\n"):
         place, _blank, name = line.strip().partition(" ")
@@ -1167,71 +1199,6 @@ def _sources_of_cells(row: Mapping[str, str], errors: Errors) -> list[dict[str, 
         {key: (lines[place] if place < len(lines) else None) for key, lines in cells.items()}
         for place in range(count)
     ]
-
-
-# Files ----------------------------------------------------------------------------------------
-
-
-def rows_of_file(content: bytes, name: str) -> list[Checked]:
-    """Return the records of a JSON or CSV file, each with its problems; refuses a file of another shape."""
-    if name.casefold().endswith(".csv"):
-        return _with_doubles(_rows_of_csv(content, name))
-    if name.casefold().endswith(".json"):
-        return _with_doubles(_rows_of_json(content, name))
-    raise Invalid(_("Methods are read from files that end in .json or .csv."), field="file")
-
-
-def _rows_of_json(content: bytes, name: str) -> list[Checked]:
-    value = read_json(content, file=name)
-    records = value if isinstance(value, list) else [value]
-    if not records:
-        raise Invalid(_("%(file)s holds no record.", file=name), field="file")
-    if len(records) > MOST_RECORDS:
-        raise Invalid(_("At most %(number)s records in one file.", number=MOST_RECORDS), field="file")
-    return [check(from_raw(record) if is_raw(record) else record) for record in records]
-
-
-def _rows_of_csv(content: bytes, name: str) -> list[Checked]:
-    rows = read_csv(content, file=name, needed=NEEDED_COLUMNS)
-    if not rows:
-        raise Invalid(_("%(file)s holds no record.", file=name), field="file")
-    if len(rows) > MOST_RECORDS:
-        raise Invalid(_("At most %(number)s records in one file.", number=MOST_RECORDS), field="file")
-    known = {*SCALARS, *GROUP_COLUMNS, *JSON_COLUMNS, *SOURCE_COLUMNS, *HUB_COLUMNS}
-    unknown = [column for column in rows[0] if column not in known and not OLIGO_COLUMN.fullmatch(column)]
-    if unknown:
-        raise Invalid(
-            _(
-                "%(file)s has columns that are not known: %(names)s. Correct or remove them.",
-                file=name,
-                names=", ".join(unknown)[:1000],
-            ),
-            field="file",
-        )
-    found = []
-    for row in rows:
-        record, columns, errors = _from_csv(row)
-        checked = check(record)
-        for path, texts in checked.errors.items():
-            errors.setdefault(columns.get(path, path), []).extend(texts)
-        checked.errors = errors
-        found.append(checked)
-    return found
-
-
-def _with_doubles(rows: list[Checked]) -> list[Checked]:
-    for key in ("code", "wished_code", "source_code"):
-        first: dict[str, int] = {}
-        for number, row in enumerate(rows, start=1):
-            value = row.content.get(key)
-            if not value:
-                continue
-            earlier = first.setdefault(value.casefold(), number)
-            if earlier != number:
-                row.add(
-                    key, _("%(code)s stands in row %(row)s too. Give each once.", code=value, row=earlier)
-                )
-    return rows
 
 
 def to_fasta(code: str, oligos: Iterable[Mapping[str, Any]]) -> bytes:

@@ -420,6 +420,9 @@ class MethodVersion(Model):
     validation: Mapped["MethodValidation | None"] = relationship(
         cascade="all, delete-orphan", back_populates="version"
     )
+    oligo_digest: Mapped["OligoDigest | None"] = relationship(
+        cascade="all, delete-orphan", back_populates="version"
+    )
     oligo_sets: Mapped[list["OligoSet"]] = relationship(
         order_by="OligoSet.position", cascade="all, delete-orphan", back_populates="version"
     )
@@ -472,6 +475,18 @@ class Oligo(Model):
     """The oligo set that it belongs to; empty: the method's first or only one."""
 
     version: Mapped[MethodVersion] = relationship(back_populates="oligos")
+
+
+class OligoDigest(Model):
+    """By what a version's oligos are found again in other methods; made of its oligos, sealed with them."""
+
+    __tablename__ = "method_oligo_digest"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("method_version.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    """SHA-256 of the sorted sequences (``twins.oligo_digest``)."""
+
+    version: Mapped[MethodVersion] = relationship(back_populates="oligo_digest")
 
 
 class OligoSet(Model):

@@ -1,7 +1,7 @@
 """Everything that reads methods; ``visible_methods`` and ``visible_versions`` are the only reading rules."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -12,12 +12,15 @@ from sqlalchemy.orm import contains_eager, selectinload
 
 from labhub import audit
 from labhub.accounts.actor import Actor, Role
+from labhub.accounts.models import Laboratory
 from labhub.db import db
 from labhub.errors import NotFound, Refusal
-from labhub.i18n import _
-from labhub.methods import exchange
+from labhub.file_kinds import FileKind
+from labhub.i18n import RIGHT_TO_LEFT, _, current_language
+from labhub.methods import exchange, tables
 from labhub.methods.exchange import CODE_SHAPE, CONTENT, Content, plain_number
 from labhub.methods.models import (
+    OPEN_STATES,
     PUBLIC_STATES,
     REVIEW_STATES,
     DetectionMethod,
@@ -27,14 +30,17 @@ from labhub.methods.models import (
     MethodState,
     MethodTarget,
     MethodVersion,
+    OligoDigest,
     TargetKind,
     ValidationStudy,
 )
+from labhub.methods.twins import oligo_digest
 
 LARGEST_NUMBER = 1 << 31
 FORMATS = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
+    "xlsx": FileKind.XLSX.media_type,
     "fasta": "text/plain; charset=utf-8",
 }
 """Formats of a download with their media types."""
@@ -368,11 +374,15 @@ def facts_of(version: MethodVersion, actor: Actor | None) -> dict[str, Any]:
 
 
 def seal_of(version: MethodVersion) -> str:
-    """Return the SHA-256 of everything that a version says: content, files, number and code.
+    """Return the SHA-256 of everything that a version says: content, files, number and code."""
+    return seal_of_content(content_of(version), version.number, [_file_facts(file) for file in version.files])
+
+
+def seal_of_content(content: Content, number: int, files: Iterable[dict[str, Any]] = ()) -> str:
+    """Return the seal of a version that says this.
 
     What came into the record later is left out where it is empty, so that earlier seals still hold.
     """
-    content = content_of(version)
     sealed_content = {
         key: value for key, value in content.items() if key not in exchange.LATER or value not in (None, [])
     }
@@ -381,8 +391,8 @@ def seal_of(version: MethodVersion) -> str:
     ]
     sealed = {
         "content": sealed_content,
-        "files": [_sealed_file(_file_facts(file)) for file in version.files],
-        "number": version.number,
+        "files": [_sealed_file(facts) for facts in files],
+        "number": number,
     }
     return sha256(audit.canonical(sealed).encode()).hexdigest()
 
@@ -416,9 +426,12 @@ def exported(version: MethodVersion, actor: Actor | None) -> dict[str, Any]:
 
 
 def write(records: list[dict[str, Any]] | dict[str, Any], format_: str) -> bytes:
-    """Return exported records as bytes of JSON or CSV."""
-    if format_ == "csv":
-        return exchange.to_csv([records] if isinstance(records, dict) else records)
+    """Return exported records as bytes of JSON, CSV or XLSX (explained in the reader's language)."""
+    if format_ in ("csv", "xlsx"):
+        listed = [records] if isinstance(records, dict) else records
+        if format_ == "csv":
+            return exchange.to_csv(listed)
+        return tables.to_xlsx(listed, right_to_left=current_language() in RIGHT_TO_LEFT)
     return (json.dumps(records, ensure_ascii=False, indent=1) + "\n").encode()
 
 
@@ -506,3 +519,175 @@ def same_content(version: MethodVersion, content: Mapping[str, Any]) -> bool:
         apart |= {"verified", "verification"}
         present, content = without_marks(present), without_marks(content)
     return all(present[name] == content[name] for name in CONTENT if name not in apart)
+
+
+# What files stand for ------------------------------------------------------------------------
+
+IN_ONE_QUERY = 500
+"""Values of one ``IN``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The newest version of a method that a row of a file may stand for."""
+
+    version_id: int
+    method_id: int
+    number: int
+    state: MethodState
+    title: str
+    content_hash: str
+    code: str
+    code_key: str
+    hub_key: str | None
+    wished_code: str
+    source_code: str | None
+    origin: MethodOrigin
+
+
+class Present:
+    """The methods that rows of a file may already stand for: a laboratory's own, or the compiled ones."""
+
+    def __init__(self, owner: Laboratory | None, rows: Sequence[exchange.Checked]) -> None:
+        self.by_code: dict[str, Known] = {}
+        self.by_source: dict[str, Known] = {}
+        self.by_title: dict[str, dict[int, Known]] = {}
+        self._same: dict[int, MethodVersion] = {}
+        query = (
+            select(
+                MethodVersion.id,
+                MethodVersion.method_id,
+                MethodVersion.number,
+                MethodVersion.state,
+                MethodVersion.title,
+                MethodVersion.content_hash,
+                DetectionMethod.code,
+                DetectionMethod.code_key,
+                DetectionMethod.hub_key,
+                DetectionMethod.wished_code,
+                DetectionMethod.source_code,
+                DetectionMethod.origin,
+            )
+            .join(MethodVersion.method)
+            .where(
+                DetectionMethod.origin == MethodOrigin.COMPILED
+                if owner is None
+                else DetectionMethod.laboratory_id == owner.id
+            )
+        )
+        found: Iterable[Any] = db.session.execute(query.order_by(MethodVersion.number))
+        for row in found:  # the newest one stays
+            known = Known(*row)
+            for code in (known.hub_key, known.code_key, known.wished_code.casefold()):
+                if code:
+                    self.by_code[code] = known
+            if known.source_code:
+                self.by_source[known.source_code] = known
+            self.by_title.setdefault(known.title, {})[known.method_id] = known
+        self.taken = _codes_taken(
+            {code.casefold() for row in rows for name in CODE_NAMES if (code := row.content.get(name))}
+        )
+        """Codes that rows ask for and methods have, each with the number of its method."""
+        named = (self._named(row) for row in rows)
+        self._wanted = {each.version_id for each in named if each is not None}
+
+    def _named(self, checked: exchange.Checked) -> Known | None:
+        content = checked.content
+        for name in CODE_NAMES:
+            if (code := content.get(name)) and code.casefold() in self.by_code:
+                return self.by_code[code.casefold()]
+        return self.by_source.get(content.get("source_code") or "")
+
+    def find(self, checked: exchange.Checked) -> Known | None:
+        """Return the version with the row's code or name at the source, or one that says the same."""
+        known = self._named(checked)
+        if known is not None or checked.errors:
+            return known
+        same_title = self.by_title.get(checked.content["title"], {})
+        return next((each for each in same_title.values() if self.is_same(each, checked.content)), None)
+
+    def is_same(self, known: Known, content: Content) -> bool:
+        """Say whether a version already says what a row says, apart from codes and provenance.
+
+        A compiled version is told by its seal; others are read, many at a time.
+        """
+        if known.content_hash and known.origin is MethodOrigin.COMPILED:
+            if seal_of_content(content_under(content, known), known.number) == known.content_hash:
+                return True
+        if known.version_id not in self._same:
+            wanted = [known.version_id]
+            if known.version_id in self._wanted:
+                later = sorted(each for each in self._wanted if each > known.version_id)
+                wanted += later[: IN_ONE_QUERY - 1]
+            query = (
+                select(MethodVersion)
+                .where(MethodVersion.id.in_(wanted))
+                .join(MethodVersion.method)
+                .options(contains_eager(MethodVersion.method), *whole_version())
+            )
+            self._same = {version.id: version for version in db.session.scalars(query)}
+            self._wanted.difference_update(wanted)
+        return same_content(self._same[known.version_id], content)
+
+
+CODE_NAMES = ("wished_code", "code")
+
+
+def content_under(content: Content, known: Known) -> Content:
+    """Return what a row says as a compiled method keeps it: under the codes that the method has."""
+    return {
+        **content,
+        "code": known.code,
+        "wished_code": None,
+        "source_code": known.source_code,
+        "origin": known.origin.value,
+    }
+
+
+def _codes_taken(keys: set[str]) -> dict[str, int]:
+    wanted = sorted(keys)
+    found: dict[str, int] = {}
+    for at in range(0, len(wanted), IN_ONE_QUERY):
+        query = select(DetectionMethod.code_key, DetectionMethod.id).where(
+            DetectionMethod.code_key.in_(wanted[at : at + IN_ONE_QUERY])
+        )
+        found.update((key, number) for key, number in db.session.execute(query))
+    return found
+
+
+# Twins ---------------------------------------------------------------------------------------
+
+
+def codes_by_digest(
+    actor: Actor | None, digests: Sequence[str]
+) -> dict[str, list[tuple[str, str | None, int]]]:
+    """Return code, name at the source and number of the methods with these oligos that the actor may see.
+
+    By digest (``twins.oligo_digest``); drafts of others are not among them.
+    """
+    found: dict[str, list[tuple[str, str | None, int]]] = {}
+    for at in range(0, len(digests), IN_ONE_QUERY):
+        query = (
+            select(OligoDigest.digest, DetectionMethod.code, DetectionMethod.source_code, DetectionMethod.id)
+            .join(MethodVersion, MethodVersion.id == OligoDigest.version_id)
+            .join(MethodVersion.method)
+            .where(
+                OligoDigest.digest.in_(digests[at : at + IN_ONE_QUERY]),
+                MethodVersion.state.in_((MethodState.PUBLISHED, *OPEN_STATES)),
+                _may_see(actor),
+            )
+            .distinct()
+            .order_by(DetectionMethod.code)
+        )
+        for digest, code, source_code, method_id in db.session.execute(query):
+            found.setdefault(digest, []).append((code, source_code, method_id))
+    return found
+
+
+def twins(actor: Actor | None, version: MethodVersion) -> list[str]:
+    """Return the codes of other methods with the same oligos that the actor may see."""
+    digest = oligo_digest(oligo.sequence for oligo in version.oligos)
+    if digest is None:
+        return []
+    found = codes_by_digest(actor, [digest]).get(digest, [])
+    return [code for code, _source, method_id in found if method_id != version.method_id]

@@ -404,6 +404,13 @@ class ImportIn(Schema):
     sha256 = fields.String(load_default="", validate=validate.Length(max=64))
 
 
+class TemplateArguments(Schema):
+    """In which format a template is asked for."""
+
+    format = fields.String(load_default="xlsx", validate=validate.OneOf(["xlsx", "csv"]))
+    lang = fields.String(load_default="")
+
+
 class ImportRow(Schema):
     """What happened to one row of a file."""
 
@@ -418,4 +425,7 @@ class ImportOut(Schema):
 
     file = fields.String()
     dry_run = fields.Boolean()
+    notes = fields.List(
+        fields.String(), metadata={"description": "What was assumed: encoding, separator, sheets not read."}
+    )
     rows = fields.List(fields.Nested(ImportRow))

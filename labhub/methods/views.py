@@ -56,7 +56,6 @@ from labhub.methods.models import (
     Technique,
 )
 from labhub.methods.study_words import validation_words
-from labhub.reports import ImportReport
 from labhub.samples.queries import cases_of_method
 from labhub.web import method_downloads
 from labhub.web.access import PUBLIC
@@ -64,7 +63,7 @@ from labhub.web.api import expected_version
 from labhub.web.auth import current_actor
 from labhub.web.downloads import Item, deliver
 from labhub.web.errors import flat_messages
-from labhub.web.forms import OWN_FIELDS, load, load_form, load_query
+from labhub.web.forms import OWN_FIELDS, load_form, load_query
 from labhub.web.kept import kept_for_visitors, kept_stamp
 from labhub.web.once import once
 from labhub.web.uploads import keep_upload, receive
@@ -76,8 +75,6 @@ ACCESS = {
     "new": "method.create",
     "create": "method.create",
     "rows": "method.change",
-    "import_form": "method.create",
-    "import_file": "method.create",
     "review_queue": "method.review",
     "show": PUBLIC,
     "show_version": PUBLIC,
@@ -359,6 +356,7 @@ def _page(code: str, number: int | None = None, refusal: Refusal | None = None) 
             if is_editable or waits
             else []
         ),
+        twins=queries.twins(actor, version) if is_editable or waits else [],
         may={
             "edit": is_editable,
             "submit": is_editable and can(actor, "method.submit", version),
@@ -651,6 +649,7 @@ def _form(
         **_laboratories(),
         figures=[(f"validation_{key}", text) for key, text in FIGURES],
         comments_on=review_queries.by_form_field(version) if version else {},
+        twins=queries.twins(current_actor(), version) if version else [],
         field_words=review_queries.name_of,
         differences=_differences(version, values) if isinstance(refusal, StaleEdit) and version else [],
         message=refusal.message if refusal else "",
@@ -777,55 +776,3 @@ def _in_form_words(refusal: Refusal) -> Refusal:
         errors.setdefault(name, []).extend(texts)
     refusal.errors = errors
     return refusal
-
-
-# Import --------------------------------------------------------------------------------------
-
-
-@bp.get("/methods/import")
-def import_form() -> ResponseReturnValue:
-    """Show the form that takes a file of methods."""
-    return _import_page(None)
-
-
-@bp.post("/methods/import")
-@once
-def import_file() -> ResponseReturnValue:
-    """Read a file of methods into drafts; the report of every row is shown."""
-    actor = current_actor()
-    report = None
-    try:
-        form = load(
-            schemas.ImportIn(), {name: text for name, text in request.form.items() if name not in OWN_FIELDS}
-        )
-        with (
-            receive(allowed=commands.IMPORT_FILES, limit_bytes=commands.LARGEST_IMPORT_BYTES) as upload,
-            transaction(),
-        ):
-            report = commands.import_sent(
-                actor,
-                upload.path.read_bytes(),
-                upload.name,
-                dry_run=form["dry_run"],
-                laboratory=form["laboratory"],
-            )
-            if not form["dry_run"]:
-                report.raise_if_refused()
-    except (Invalid, Conflict, TooLarge) as refusal:
-        return _import_page(report, refusal=refusal)
-    return _import_page(report, is_trial=form["dry_run"])
-
-
-def _import_page(
-    report: ImportReport | None, *, refusal: Refusal | None = None, is_trial: bool = False
-) -> ResponseReturnValue:
-    page = render_template(
-        "methods/import.html",
-        report=report,
-        is_trial=is_trial,
-        **_laboratories(),
-        message=refusal.message if refusal else "",
-        errors=refusal.errors if refusal and report is None else {},
-        **_names(),
-    )
-    return page, refusal.status if refusal else 200

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from labhub.errors import Invalid
 from labhub.file_kinds import shown
-from labhub.i18n import _
+from labhub.i18n import Message, _
 
 MAX_OLIGO_BASES = 200
 MAX_OLIGO_CHARACTERS = 1_000
@@ -43,6 +43,14 @@ _PARTS = re.compile(r"-?(?:\[([^][]*)\]|\(([^()]*)\)|\{([^{}]*)\}|/([^/]*)/)-?|(
 _ENDS = re.compile(r"^\s*5\s*['′’]\s*-?|-?\s*3\s*['′’]\s*$")
 
 
+INOSINE = "inosine"
+_MARKS = {"+": "LNA", "*": "phosphorothioate"}
+OF_A_BASE = frozenset({INOSINE, *_MARKS.values()})
+"""Modifications of a base or of a bond, which are no labels of an end."""
+RUN_OF_N = 4
+"""This many N in a row pair with anything, so that a reader should look twice."""
+
+
 @dataclass(frozen=True)
 class Oligo:
     """An oligonucleotide, 5' to 3', as DNA in upper case."""
@@ -62,15 +70,20 @@ def read_oligo(text: str) -> Oligo:
     """Return the oligo that a text means.
 
     Blanks, ``5'-`` and ``-3'`` are left out, U is T, lower case is upper case; modifications
-    stand in brackets or between slashes. Raises ``Invalid`` naming letter and position.
+    stand in brackets or between slashes. Inosine (I) is N, the mark ``+`` before a locked base (LNA) and
+    the ``*`` of a phosphorothioate bond are modifications. Raises ``Invalid`` naming letter and position.
 
     >>> read_oligo("5'-ccacgucuuc aaag-3'").bases
     'CCACGTCTTCAAAG'
     >>> read_oligo("[6-FAM]TTCY/iZEN/GG[BHQ1]")
     Oligo(bases='TTCYGG', modifications=((0, '6-FAM'), (4, 'iZEN'), (6, 'BHQ1')))
+    >>> read_oligo("+ACIG*T")
+    Oligo(bases='ACNGT', modifications=((0, 'LNA'), (2, 'inosine'), (4, 'phosphorothioate')))
     """
     if len(text) > MAX_OLIGO_CHARACTERS:
         raise Invalid(_("An oligo may have %(most)s bases.", most=MAX_OLIGO_BASES))
+    if 0 < len(text) <= MAX_OLIGO_BASES and not _NOT_IUPAC.search(text):
+        return Oligo(text)
     bases: list[str] = []
     modifications: list[tuple[int, str]] = []
     for part in _PARTS.finditer(_ENDS.sub("", text)):
@@ -84,13 +97,46 @@ def read_oligo(text: str) -> Oligo:
             modifications.append((len(bases), name))
         elif letter.isspace():
             continue
+        elif letter in _MARKS:
+            modifications.append((len(bases), _MARKS[letter]))
+        elif letter in "Ii":
+            modifications.append((len(bases), INOSINE))
+            bases.append("N")
         else:
             bases.append(_base(letter, len(bases) + 1))
     if not bases:
         raise Invalid(_("The oligo has no bases."))
+    if (len(bases), _MARKS["+"]) in modifications:
+        _base("+", len(bases) + 1)
     if len(bases) > MAX_OLIGO_BASES:
         raise Invalid(_("An oligo may have %(most)s bases.", most=MAX_OLIGO_BASES))
     return Oligo("".join(bases), tuple(modifications))
+
+
+def remarks(text: str, oligo: Oligo) -> list[Message]:
+    """Return what was done to a text to read it, and what is doubtful; empty for plain bases.
+
+    >>> [str(remark) for remark in remarks("acgu", read_oligo("acgu"))]
+    ['acgu was read as ACGT.']
+    """
+    found = []
+    if oligo.modifications:
+        names = ", ".join(dict.fromkeys(name for _place, name in oligo.modifications))
+        found.append(
+            _(
+                "%(given)s was read as %(bases)s; apart from it stand: %(names)s.",
+                given=shown(text, 250),
+                bases=oligo.bases,
+                names=names[:250],
+            )
+        )
+    elif text != oligo.bases:
+        found.append(_("%(given)s was read as %(bases)s.", given=shown(text, 250), bases=oligo.bases))
+    if "N" * RUN_OF_N in oligo.bases:
+        found.append(
+            _("%(bases)s has several N in a row, which pair with anything. Check them.", bases=oligo.bases)
+        )
+    return found
 
 
 def _base(letter: str, place: int) -> str:

@@ -134,7 +134,7 @@ def test_unknown_format_is_refused_with_those_that_there_are(client: FlaskClient
     make_method(state="published")
     got = client.get(f"{METHODS}/LH-1/download?format=docx")
     assert got.status_code == 400
-    assert "json, csv, fasta" in got.json["detail"]
+    assert "json, csv, xlsx, fasta" in got.json["detail"]
 
 
 PRIVILEGED = [

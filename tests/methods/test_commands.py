@@ -13,7 +13,7 @@ from labhub.accounts.actor import OPERATOR, Actor, Role
 from labhub.audit import AuditEntry
 from labhub.db import db, transaction
 from labhub.errors import Conflict, Invalid, NotAllowed, NotFound, Refusal, StaleEdit
-from labhub.methods import commands, queries
+from labhub.methods import commands, exchange, queries, tables
 from labhub.methods.models import (
     DetectionMethod,
     FileRole,
@@ -443,9 +443,8 @@ def test_same_file_name_twice_is_refused(app: Flask) -> None:
 def test_compiled_methods_are_published_and_nobody_owns_them(app: Flask) -> None:
     record = method_content(source_code="QT-1", code="QT-1", sources=[{"title": "A page"}], verified=True)
     with transaction():
-        commands._import(
-            OPERATOR, None, [commands.exchange.check({**record, "origin": "compiled"})], "f", False
-        )
+        entry = tables.Entry(exchange.check({**record, "origin": "compiled"}), 1)
+        commands._import(OPERATOR, None, tables.Sent("f", [entry]))
     version = queries.find_published_version("QT-1")
     assert version.method.origin is MethodOrigin.COMPILED
     assert version.laboratory_id is None

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labhub.errors import Invalid
-from labhub.methods import exchange
+from labhub.methods import exchange, tables
 from labhub.methods.models import OligoRole, Specificity, Technique
 from tests.factories import method_content
 
@@ -111,13 +111,13 @@ def test_primers_that_do_not_fit_the_amplicon_are_a_doubt_not_a_refusal() -> Non
 )
 def test_csv_of_another_shape_is_refused(content: bytes, words: str) -> None:
     with pytest.raises(Invalid, match=words):
-        exchange.rows_of_file(content, "methods.csv")
+        tables.rows_of_file(content, "methods.csv")
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"a": NaN}', b'{"a": 1, "a": 2}', b'"\xff"'])
 def test_json_of_another_shape_is_refused(content: bytes) -> None:
     with pytest.raises(Invalid):
-        exchange.rows_of_file(content, "methods.json")
+        tables.rows_of_file(content, "methods.json")
 
 
 def test_problem_of_a_csv_row_is_told_by_its_column() -> None:
@@ -125,7 +125,7 @@ def test_problem_of_a_csv_row_is_told_by_its_column() -> None:
         b"title,specificity,technique,probe_sequence,validation_lod_percent\r\n"
         b'Fine,event,qpcr,ACGT,0.1\r\nWrong,event,qpcr,ACXT,"0,1"\r\n'
     )
-    fine, wrong = exchange.rows_of_file(content, "methods.csv")
+    fine, wrong = tables.rows_of_file(content, "methods.csv")
     assert fine.errors == {}
     assert set(wrong.errors) == {"probe_sequence", "validation_lod_percent"}
     assert "base 3" in str(wrong.errors["probe_sequence"][0])
@@ -133,21 +133,21 @@ def test_problem_of_a_csv_row_is_told_by_its_column() -> None:
 
 def test_same_code_twice_in_a_file_is_refused_with_the_row() -> None:
     records = [method_content(code="A-1"), method_content(code="B-1"), method_content(code="a-1")]
-    rows = exchange.rows_of_file(json.dumps(records).encode(), "methods.json")
+    rows = tables.rows_of_file(json.dumps(records).encode(), "methods.json")
     assert [bool(row.errors) for row in rows] == [False, False, True]
     assert "row 1" in str(rows[2].errors["code"][0])
 
 
 def test_seeds_come_out_as_they_went_in() -> None:
-    rows = exchange.rows_of_file((SEEDS / "methods.json").read_bytes(), "methods.json")
+    rows = tables.rows_of_file((SEEDS / "methods.json").read_bytes(), "methods.json")
     contents = [row.content for row in rows]
     assert all(not row.errors for row in rows)
-    assert [row.content for row in exchange.rows_of_file(exchange.to_csv(contents), "m.csv")] == contents
+    assert [row.content for row in tables.rows_of_file(exchange.to_csv(contents), "m.csv")] == contents
 
 
 @pytest.mark.shared
 def test_raw_data_folder_is_read_whole(shared_data: Path) -> None:
-    rows = exchange.rows_of_file((shared_data / "methods.json").read_bytes(), "methods.json")
+    rows = tables.rows_of_file((shared_data / "methods.json").read_bytes(), "methods.json")
     assert len(rows) == 149
     assert [row.content["source_code"] for row in rows if row.errors] == []
     doubted = [row.content["source_code"] for row in rows if row.warnings]
@@ -227,7 +227,7 @@ def test_export_then_import_is_the_record(record: dict[str, Any]) -> None:
         (exchange.to_csv([checked.content]), "m.csv"),
         (json.dumps([checked.content]).encode(), "m.json"),
     ):
-        (again,) = exchange.rows_of_file(content, name)
+        (again,) = tables.rows_of_file(content, name)
         assert again.errors == {}
         assert again.content == checked.content
 
