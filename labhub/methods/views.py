@@ -215,6 +215,10 @@ def index() -> ResponseReturnValue:
     )
 
 
+NUL = "\x00"
+"""Stands for a value in a message that is translated once for all rows."""
+
+
 def _table_rows(rows: list[dict[str, Any]], names: Mapping[str, Any], root: str, suffix: str) -> Markup:
     """Return the rows of the table as HTML.
 
@@ -224,7 +228,8 @@ def _table_rows(rows: list[dict[str, Any]], names: Mapping[str, Any], root: str,
     quantitative = f'<br><span class="small text-body-secondary">{escape(_("quantitative"))}</span>'
     compiled = escape(_("compiled"))
     marks = {None: "", True: _verified_mark(True), False: _verified_mark(False)}
-    base_pairs = str(_("%(number)s bp", number="\x00"))
+    base_pairs = str(_("%(number)s bp", number=NUL))
+    chosen = str(escape(_("Compare %(code)s", code=NUL)))
     kinds = {key: escape(text) for key, text in names["specificities"].items()}
     techniques = {key: escape(text) for key, text in names["techniques"].items()}
     lines: list[str] = []
@@ -236,10 +241,12 @@ def _table_rows(rows: list[dict[str, Any]], names: Mapping[str, Any], root: str,
         taxon = f"<i><bdi>{escape(row['taxon_scientific'])}</bdi></i>" if row["taxon_scientific"] else "–"
         if common:
             taxon += f'<br><span class="small text-body-secondary"><bdi>{escape(common)}</bdi></span>'
-        size = base_pairs.replace("\x00", str(row["amplicon_bp"])) if row["amplicon_bp"] else "–"
+        size = base_pairs.replace(NUL, str(row["amplicon_bp"])) if row["amplicon_bp"] else "–"
         owner = f"<bdi>{escape(row['laboratory'])}</bdi>" if row["laboratory"] else compiled
         lines.append(
-            f'<tr><td class="text-nowrap"><a href="{path}{suffix}"><bdi dir="ltr">{code}</bdi></a></td>'
+            f'<tr><td class="text-nowrap"><input class="form-check-input" type="checkbox" form="compare" '
+            f'name="code" value="{code}" aria-label="{chosen.replace(NUL, str(code))}"> '
+            f'<a href="{path}{suffix}"><bdi dir="ltr">{code}</bdi></a></td>'
             f"<td><bdi>{escape(row['title'])}</bdi>{badge}</td><td>{kinds[row['specificity']]}</td>"
             f"<td>{taxon}</td><td>{techniques[row['technique']]}{quantitative if row['quantitative'] else ''}"
             f'</td><td class="text-nowrap">{size}</td><td>{owner} {marks[row["verified"]]}</td></tr>'

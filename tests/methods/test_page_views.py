@@ -166,6 +166,13 @@ def test_the_comparison_can_be_taken_home(client: FlaskClient) -> None:
     assert response.text.splitlines()[0] == f"Section,Field,{one},{two}"
 
 
+def test_methods_are_ticked_on_the_list(client: FlaskClient) -> None:
+    code = make_method(state="published").method.code
+    page = client.get("/methods").text
+    assert f'form="compare" name="code" value="{code}" aria-label="Compare {code}"' in page
+    assert '<form id="compare" action="/methods/compare" method="get">' in page
+
+
 def test_the_word_compare_is_no_code(client: FlaskClient) -> None:
     assert client.get("/methods/compare").status_code == 200
     with pytest.raises(Exception, match="correct the marked"):
