@@ -22,8 +22,12 @@ ACCESS = {"together": PUBLIC, "pack": PUBLIC, "linkset": PUBLIC}
 
 
 def _given(schema: Schema) -> dict[str, Any]:
-    """Return the arguments of the address; empty ones count as not given."""
-    sent = {name: value for name, value in MultiDictProxy(request.args, schema).items() if value != ""}
+    """Return the arguments of the address; empty ones, and those of the list's own, count as not given."""
+    sent: dict[str, Any] = {}
+    for name, value in MultiDictProxy(request.args, schema).items():
+        kept = [each for each in value if each != ""] if isinstance(value, list) else value
+        if kept not in ("", []) and name not in ("page_size", "sort"):
+            sent[name] = kept
     try:
         given: dict[str, Any] = schema.load(sent, unknown=RAISE)
     except ValidationError as error:

@@ -210,6 +210,7 @@ def index() -> ResponseReturnValue:
         query=query,
         language_suffix=suffix,
         facets=_facets(selection, names),
+        downloads_together=method_downloads.together(),
         laboratories=own_laboratories(actor) if actor.laboratory_ids else [],
         **names,
     )

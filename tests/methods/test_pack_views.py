@@ -364,3 +364,13 @@ def test_page_of_the_compendium_has_the_judgement_of_the_publication(client: Fla
         book = PdfReader(BytesIO(client.get(address).data))
         text = " ".join(" ".join(page.extract_text() for page in book.pages).split())
         assert "Slope of the standard curve from -3.6 to -3.1 -3.05 fail" in text
+
+
+def test_list_offers_what_it_shows_as_one_file(client: FlaskClient) -> None:
+    make_method(state="published")
+    make_method(state="published", specificity="taxon", lmo_unique_identifiers=[])
+    text = client.get("/methods?specificity=taxon&taxon=&page_size=20&sort=title").text
+    address = "/methods/download?format=json&amp;specificity=taxon"
+    assert address in text
+    found = text[text.index(address) :].partition('"')[0].replace("&amp;", "&")
+    assert [record["code"] for record in client.get(found).json] == ["LH-2"]
