@@ -93,6 +93,8 @@ FORMATS: Final = _media_types()
 TOGETHER: Final = tuple(name for name in FORMATS if name != "datacite-xml")
 """Formats of several versions together."""
 PACK_FORMATS: Final = ("json", "csv", "fasta", "pdf", "rdml", "order-sheet", "datacite")
+WHOLE: Final = frozenset({"json", "csv", "xlsx", "rdml", "order-sheet-xlsx"})
+"""Formats that are written at once; the others grow method by method."""
 FORMAT_ITEMS: Final = {"rdml", "fasta", "order-sheet", "order-sheet-xlsx"}
 
 
@@ -520,7 +522,7 @@ def export_methods(
     with outputs(1, 1) as out:
         if format_ == "zip":
             write_packed(out, editions, place.store, lambda: done(1))
-        elif format_ in ("rdml", "order-sheet-xlsx"):
+        elif format_ in WHOLE:
             out.write(plain_bytes(list(_heard(editions, done)), format_))
         else:
             _write_in_batches(out, editions, format_, done)

@@ -326,7 +326,7 @@ def test_large_compendium_is_written_as_volumes(app: Flask, tmp_path: Path, monk
     assert steps == [2, 1]
 
 
-@pytest.mark.parametrize("format_", ["order-sheet", "datacite", "fasta", "ris", "bibtex"])
+@pytest.mark.parametrize("format_", ["json", "csv", "order-sheet", "datacite", "fasta", "ris", "bibtex"])
 def test_what_is_written_in_batches_is_what_is_written_at_once(
     app: Flask, format_: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
