@@ -227,8 +227,12 @@ def test_a_method_goes_from_a_draft_to_the_desk_of_a_party(
 
 
 def find_by_facet(page: Page, code: str) -> None:
-    """Find the method through words and a filter of the list."""
-    page.goto("/methods?q=journey&specificity=event")
+    """Find the method by a word and a facet of the list."""
+    page.goto("/methods?q=journey")
+    page.locator('label[for="facets-switch"]').click()
+    page.evaluate("document.querySelectorAll('#facets details').forEach(each => { each.open = true })")
+    page.locator('input.facet-box[name="specificity"][value="event"]').check()
+    page.wait_for_url(re.compile("specificity=event"))
     expect(page.get_by_role("link", name=code, exact=True).first).to_be_visible()
 
 
@@ -240,6 +244,18 @@ def compare(page: Page, code: str) -> None:
     page.wait_for_url(re.compile("code=QT-EVE-ZM-020"))
     expect(page.locator("table.compare thead a", has_text=code).first).to_be_visible()
     assert page.locator("table.compare tr.differs").count() > 3
+
+
+def test_methods_ticked_on_the_list_stand_side_by_side(hub: Hub, visit: Callable[..., Visit]) -> None:
+    page = visit(javascript=False).page
+    page.goto("/methods")
+    codes = [box.input_value() for box in page.locator('input[form="compare"]').all()[:2]]
+    for code in codes:
+        page.check(f'input[form="compare"][value="{code}"]')
+    page.locator('button[form="compare"]').click()
+    page.wait_for_url(re.compile("/methods/compare"))
+    for code in codes:
+        expect(page.locator("table.compare thead a", has_text=code).first).to_be_visible()
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
