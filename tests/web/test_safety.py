@@ -16,7 +16,7 @@ from tests.factories import bearer, make_laboratory, make_user
 from tests.test_permissions import routes
 
 INSIDE = re.compile(
-    r"Traceback|File \"/|sqlalchemy|psycopg|sqlite3|werkzeug|jinja2|\.py\b|SELECT .* FROM|/site-packages/|argon2id\$"
+    r"Traceback|File \"/|sqlalchemy|psycopg|sqlite3|werkzeug|jinja2|\.py\b|(?<!<)SELECT .* FROM|/site-packages/|argon2id\$"
     r"|labhub\.db|secret_key|Python/|granian",
     re.I,
 )
