@@ -26,6 +26,7 @@ from labhub.made_files import MadeFiles
 from labhub.mail import postman_for
 from labhub.methods import api as methods_api
 from labhub.methods import compare_api as methods_compare_api
+from labhub.methods import find_api as method_find_api
 from labhub.methods import find_views as method_find_views
 from labhub.methods import import_api as methods_import_api
 from labhub.methods import import_views as methods_import_views
@@ -66,6 +67,7 @@ API_BLUEPRINTS = (
     accounts_api,
     lmos_api,
     sequences_api,
+    method_find_api,
     methods_api,
     methods_compare_api,
     methods_import_api,
@@ -165,6 +167,7 @@ def create_app(config: Config | None = None) -> Flask:
 
     init_auth(app, config)
     init_downloads(app)
+    method_find_views.init_alerts(app)
     recall_views.init_notices(app)
     api = Api(app)
     for module in API_BLUEPRINTS:

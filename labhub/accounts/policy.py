@@ -148,6 +148,8 @@ RULES: dict[str, dict[Role, Condition]] = {
     # the network: what laboratories can run, and the names of methods
     "capability.change": {R.MANAGER: own_laboratory},
     "conflict.refresh": {R.REVIEWER: always, R.SECRETARIAT: always},
+    "saved-search.create": {R.VISITOR: signed_in},
+    "saved-search.change": {R.VISITOR: oneself},
     # cases
     "case.list": {R.ANALYST: always, R.MANAGER: always, R.FOCAL_POINT: always},
     "case.create": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory, R.FOCAL_POINT: own_party},

@@ -5,26 +5,35 @@ versions are written at once. What the index says follows from the versions alon
 written anew at any time (``reindex``).
 """
 
+import hmac
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import orjson
 from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.exc import DatabaseError
 
-from labhub import audit, changes
+from labhub import audit, changes, clock, outbox
+from labhub.accounts import queries as accounts
 from labhub.accounts.actor import OPERATOR, Actor
+from labhub.accounts.commands import BASE_URL
 from labhub.accounts.models import Laboratory
+from labhub.accounts.policy import require
 from labhub.db import before_commit, db, transaction
 from labhub.doctor import Diagnosis
+from labhub.errors import Conflict, Invalid, NotFound, StaleEdit
+from labhub.i18n import _, ngettext
 from labhub.lmos import unique_identifier
-from labhub.methods import search_text
-from labhub.methods.find_models import MethodIndex, MethodText
+from labhub.methods import find_queries, queries, search_text
+from labhub.methods.find_models import Alert, MethodIndex, MethodText, SavedSearch
 from labhub.methods.models import (
     DetectionMethod,
     MethodOrigin,
     MethodSource,
+    MethodState,
     MethodTarget,
     MethodValidation,
     MethodVersion,
@@ -35,6 +44,7 @@ from labhub.methods.models import (
     ValidationStudy,
 )
 from labhub.methods.network_models import TargetLink
+from labhub.names import clean_name, name_key
 
 AT_ONCE = 500
 """Versions that are read and written together."""
@@ -376,3 +386,192 @@ def reindex(actor: Actor = OPERATOR, version_ids: Iterable[int] | None = None) -
         for name in SEARCH_TABLES:
             db.session.execute(text(f"INSERT INTO {name}({name}) VALUES ('rebuild')"))
     return len(numbers)
+
+
+# Saved searches ------------------------------------------------------------------------------
+
+MOST_SAVED = 50
+MOST_MAILED = 50
+"""Methods that one mail names; it says how many more there are."""
+SETTLING = timedelta(minutes=1)
+"""What was published within it waits for the next mail: another transaction may be about to end."""
+PERIODS = {Alert.DAILY: timedelta(days=1), Alert.WEEKLY: timedelta(days=7)}
+SLACK = timedelta(minutes=10)
+"""A job that comes a little early still counts."""
+UNSUBSCRIBE = "labhub.saved-search"
+
+
+def save_search(actor: Actor, name: str, filters: Mapping[str, Any], alert: Alert) -> SavedSearch:
+    """Keep a search under a name of one's own; new matches are mailed from now on."""
+    require(actor, "saved-search.create")
+    name = clean_name(name, field="name", longest=100)
+    present = find_queries.saved_searches(actor)
+    if len(present) >= MOST_SAVED:
+        raise Conflict(_("You have %(number)s saved searches. Delete one first.", number=len(present)))
+    _check_free(present, name)
+    now = clock.now()
+    row = SavedSearch(
+        user_id=actor.user_id,
+        name=name,
+        name_key=name_key(name)[:100],
+        filters=_kept_filters(filters),
+        alert=alert,
+        created_at=now,
+        ran_at=now,
+    )
+    db.session.add(row)
+    db.session.flush()
+    audit.record(
+        actor, "saved-search.create", "saved-search", row.id, after={"name": name, "alert": row.alert}
+    )
+    return row
+
+
+def _check_free(present: Iterable[SavedSearch], name: str) -> None:
+    if any(row.name_key == name_key(name) for row in present):
+        raise Conflict(_("You have a saved search of this name."), field="name")
+
+
+def _kept_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    search = find_queries.Search.of(filters)
+    if search.is_empty:
+        raise Invalid(
+            _("Search for something first: this would be the list of all methods."), field="filters"
+        )
+    return search.as_filters()
+
+
+def change_search(
+    actor: Actor,
+    number: int,
+    *,
+    expected: int,
+    name: str | None = None,
+    filters: Mapping[str, Any] | None = None,
+    alert: Alert | None = None,
+) -> SavedSearch:
+    """Give one's saved search another name, other filters or another rhythm of mails."""
+    row = find_queries.find_saved_search(actor, number)
+    require(actor, "saved-search.change", row)
+    if row.row_version != expected:
+        raise StaleEdit(_("Somebody else has changed this record. Load it again and repeat your change."))
+    before = {"name": row.name, "filters": row.filters, "alert": row.alert}
+    if name is not None:
+        name = clean_name(name, field="name", longest=100)
+        _check_free((each for each in find_queries.saved_searches(actor) if each.id != row.id), name)
+        row.name, row.name_key = name, name_key(name)[:100]
+    if filters is not None:
+        row.filters = _kept_filters(filters)
+    if alert is not None:
+        if row.alert is Alert.NONE:
+            row.ran_at = clock.now()  # what came while no mails were wanted is not sent
+        row.alert = alert
+    db.session.flush()
+    after = {"name": row.name, "filters": row.filters, "alert": row.alert}
+    audit.record(
+        actor,
+        "saved-search.change",
+        "saved-search",
+        row.id,
+        version=row.row_version,
+        before=before,
+        after=after,
+    )
+    return row
+
+
+def delete_search(actor: Actor, number: int) -> None:
+    """Delete one's saved search."""
+    row = find_queries.find_saved_search(actor, number)
+    require(actor, "saved-search.change", row)
+    db.session.delete(row)
+    audit.record(actor, "saved-search.delete", "saved-search", number, before={"name": row.name})
+
+
+def unsubscribe_token(row: SavedSearch, secret: str) -> str:
+    """Return what the link of a mail carries: the number of the search, signed with the hub's secret."""
+    return f"{row.id}-{_signature(row.id, row.user_id, secret)}"
+
+
+def _signature(number: int, user_id: int, secret: str) -> str:
+    said = f"{UNSUBSCRIBE}:{number}:{user_id}".encode()
+    return hmac.new(secret.encode(), said, sha256).hexdigest()[:40]
+
+
+def unsubscribe(token: str, secret: str) -> SavedSearch:
+    """Stop the mails of the search that a link names; the search itself is kept."""
+    number, _dash, signature = token.partition("-")
+    row = None
+    if number.isdecimal() and len(number) < 10:
+        row = db.session.get(SavedSearch, int(number), with_for_update=True, populate_existing=True)
+    if row is None or not hmac.compare_digest(_signature(row.id, row.user_id, secret), signature):
+        raise NotFound(_("This link is not valid, or the search has been deleted."))
+    if row.alert is not Alert.NONE:
+        row.alert = Alert.NONE
+        audit.record(None, "saved-search.unsubscribe", "saved-search", row.id, before={"name": row.name})
+    return row
+
+
+def send_alerts(secret: str) -> int:
+    """Queue the mails of saved searches that are due, each in its own transaction; return how many."""
+    now = clock.now()
+    due = [
+        row.id
+        for row in db.session.scalars(select(SavedSearch).where(SavedSearch.alert != Alert.NONE))
+        if now - row.ran_at >= PERIODS[row.alert] - SLACK
+    ]
+    db.session.rollback()
+    sent = 0
+    for number in due:
+        with transaction():
+            sent += _send_alert(number, secret)
+    return sent
+
+
+def _send_alert(number: int, secret: str) -> bool:
+    row = db.session.get(SavedSearch, number, with_for_update=True, populate_existing=True)
+    now = clock.now()
+    if row is None or row.alert is Alert.NONE or now - row.ran_at < PERIODS[row.alert] - SLACK:
+        return False
+    user = row.user
+    until = now - SETTLING
+    since, row.ran_at = row.ran_at, max(until, row.ran_at)
+    if not user.active:
+        return False
+    found = _new_matches(row, since, until)
+    if not found:
+        return False
+    base = BASE_URL[0] if BASE_URL else ""
+    lines = [f"{version['code']}  {version['title']}\n{base}/methods/{version['code']}" for version in found]
+    rest = len(lines) - MOST_MAILED
+    body = _(
+        "New methods for your saved search “%(name)s”:\n\n%(lines)s\n\n%(rest)s"
+        "The whole list: %(list)s\n\nTo stop these mails: %(stop)s\n",
+        name=row.name,
+        lines="\n\n".join(lines[:MOST_MAILED]),
+        rest=ngettext("And %(number)s more.\n\n", "And %(number)s more.\n\n", rest) if rest > 0 else "",
+        list=f"{base}/methods?{find_queries.Search.of(row.filters).as_query()}",
+        stop=f"{base}/methods/searches/stop/{unsubscribe_token(row, secret)}",
+    )
+    subject = ngettext(
+        "%(number)s new method for “%(name)s”",
+        "%(number)s new methods for “%(name)s”",
+        len(found),
+        name=row.name,
+    )
+    outbox.add(user.email, subject, body, language=user.language)
+    return True
+
+
+def _new_matches(row: SavedSearch, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Return the rows of methods published within a time that fit and that the person may see."""
+    actor = accounts.actor_of(row.user)
+    search = find_queries.Search.of({**row.filters, "state": [MethodState.PUBLISHED.value]})
+    fresh = set(
+        db.session.scalars(
+            queries.visible_versions(actor)
+            .where(MethodVersion.published_at > since, MethodVersion.published_at <= until)
+            .with_only_columns(MethodVersion.id)
+        )
+    )
+    return find_queries.rows_of(find_queries.Selection(actor, search), fresh) if fresh else []

@@ -7,9 +7,10 @@ see what is ``queries.visible_versions`` here as everywhere.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import orjson
@@ -88,6 +89,15 @@ class Search:
         """Return the filters by name, as they are kept and written into an address."""
         words = {name: value for name, value in (("q", self.q), ("target", self.target)) if value}
         return words | {name: list(values) for name, values in self.chosen.items()}
+
+    def as_query(self) -> str:
+        """Return the filters as the query of an address."""
+        return urlencode(self.as_filters(), doseq=True)
+
+    def in_words(self) -> str:
+        """Return the values that are looked for, for a person to recognise."""
+        texts = [self.q, self.target, *(value for values in self.chosen.values() for value in values)]
+        return ", ".join(text for text in texts if text)
 
     @property
     def is_empty(self) -> bool:
@@ -511,6 +521,13 @@ def found_versions(actor: Actor | None, search: Search) -> NDArray[np.int64]:
     selection = Selection(actor, search)
     numbers: NDArray[np.int64] = selection.catalogue.ids[selection.mask]
     return numbers
+
+
+def rows_of(selection: Selection, version_ids: Collection[int]) -> list[dict[str, Any]]:
+    """Return the rows of those of a selection that are among some versions, by code."""
+    found = selection.catalogue
+    mask = selection.mask & found.mask_of(sorted(version_ids))
+    return [orjson.loads(found.rows[place]) for place in found.page(mask, "code", 1, 1_000_000)]
 
 
 # Saved searches ------------------------------------------------------------------------------

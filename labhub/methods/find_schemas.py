@@ -157,6 +157,19 @@ class SavedSearchChange(Schema):
     alert = fields.Enum(Alert, by_value=True)
 
 
+class SavedSearchForm(Schema):
+    """The form that keeps a search; its filters stand in the address."""
+
+    name = fields.String(required=True, validate=validate.Length(min=1, max=100))
+    alert = fields.Enum(Alert, by_value=True, load_default=Alert.NONE)
+
+
+class AlertForm(Schema):
+    """How often new matches are mailed."""
+
+    alert = fields.Enum(Alert, by_value=True, required=True)
+
+
 class SavedSearchOut(Schema):
     """A saved search."""
 
