@@ -56,6 +56,8 @@ SCOPES = ("event", "construct", "screening", "taxon")
 TECHNIQUES = ("qpcr", "dpcr", "end-point")
 WORDS = ("maize", "soybean", "cotton", "rice", "potato", "event", "construct", "screening", "master", "feed",
          "flour", "cp4", "cry1ab", "nptii", "mon810", "nk603", "tc1507", "gt73", "bar", "pat")  # fmt: skip
+POPULAR = 300
+"""Methods that the questions named again-… are about: they are asked for many times over."""
 FACETS = ("specificity", "technique", "taxon", "year", "rights", "quantitative")
 
 
@@ -89,6 +91,7 @@ def questions(name: str, number: int, codes: list[tuple[int, str]]) -> tuple[lis
         chosen, page = filters(chance), chance.randint(1, 8)
         after = {"_next": str(chance.choice(codes)[0])} if page > 1 else {}
         version, code = chance.choice(codes)
+        popular = chance.choice(codes[:POPULAR])
         words = f"{chance.choice(WORDS)} {chance.choice(WORDS)}"
         if chance.random() < 0.3:
             words = f"{chance.choice(WORDS)} {chance.randint(1, len(codes))}"
@@ -115,13 +118,20 @@ def questions(name: str, number: int, codes: list[tuple[int, str]]) -> tuple[lis
             ),
             "detail-html": (f"/methods/{code}", f"/peer/method/{version}"),
             "detail-json": (f"/api/v1/methods/{code}", f"/peer/method/{version}.json"),
+            "again-html": (f"/methods/{popular[1]}", f"/peer/method/{popular[0]}"),
+            "again-json": (f"/api/v1/methods/{popular[1]}", f"/peer/method/{popular[0]}.json"),
+            "again-list": (
+                address("/methods", {"page_size": "50"}, {"taxon": TAXA[popular[0] % len(TAXA)]}),
+                address("/peer/method", {"_size": "50", "taxon": TAXA[popular[0] % len(TAXA)]}),
+            ),
         }[name]
         hub.append(pair[0])
         other.append(pair[1])
     return hub, other
 
 
-NAMES = ("json-list", "html-list", "html-facets", "json-facets", "search", "detail-html", "detail-json")
+NAMES = ("json-list", "html-list", "html-facets", "json-facets", "search", "detail-html", "detail-json",
+         "again-list", "again-html", "again-json")  # fmt: skip
 
 
 # Servers --------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from labhub.web.api import (
 from labhub.web.auth import current_actor
 from labhub.web.downloads import Item, deliver
 from labhub.web.forms import load
-from labhub.web.kept import kept_for_visitors, kept_stamp
+from labhub.web.kept import kept_for_visitors, kept_stamp, record_stamp
 from labhub.web.once import once
 from labhub.web.uploads import keep_upload, receive
 
@@ -80,8 +80,10 @@ def _row_of(version: MethodVersion) -> dict[str, Any]:
     return {**row, "title": version.title}
 
 
-def _answer(version: MethodVersion, status: int = 200) -> Response:
-    siblings = queries.versions_of(current_actor(), version.method.code)
+def _answer(
+    version: MethodVersion, status: int = 200, siblings: list[MethodVersion] | None = None
+) -> Response:
+    siblings = siblings or queries.versions_of(current_actor(), version.method.code)
     response = answer_record(record_of(version, siblings), version.edition, status)
     if status == 201:
         response.headers["Location"] = url_for("api_methods.show", code=version.method.code)
@@ -144,11 +146,13 @@ def create(given: dict[str, Any]) -> Response:
 
 
 @blp.get("/<code>")
+@kept_for_visitors(record_stamp)
 @blp.response(200, schemas.MethodOut)
 @blp.alt_response(404, schema=Problem)
 def show(code: str) -> Response:
     """Show a method: its published version, or the newest one that one may see."""
-    return _answer(queries.find_version(current_actor(), code))
+    versions = queries.versions_of(current_actor(), code)
+    return _answer(queries.version_among(versions, code), siblings=versions)
 
 
 @blp.patch("/<code>")
@@ -194,11 +198,13 @@ def new_version(given: dict[str, Any], code: str) -> Response:
 
 
 @blp.get("/<code>/versions/<int:number>")
+@kept_for_visitors(record_stamp)
 @blp.response(200, schemas.MethodOut)
 @blp.alt_response(404, schema=Problem)
 def show_version(code: str, number: int) -> Response:
     """Show one version; its ETag is what a change of the draft needs."""
-    return _answer(queries.find_version(current_actor(), code, number))
+    versions = queries.versions_of(current_actor(), code)
+    return _answer(queries.version_among(versions, code, number), siblings=versions)
 
 
 @blp.post("/<code>/submission")

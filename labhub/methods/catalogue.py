@@ -321,7 +321,7 @@ class Catalogue:
         order = self.order(sort)
         return _slice(order[mask[order]], page, page_size)
 
-    def best(self, mask: Mask, scores: NDArray[np.int64], page: int, page_size: int) -> list[int]:
+    def best(self, mask: Mask, scores: NDArray[np.int16], page: int, page_size: int) -> list[int]:
         """Return the places of one page, those with the highest score first, then by code."""
         order = self.order("code")
         found = order[mask[order]]

@@ -33,7 +33,6 @@ from labhub.methods.catalogue import (
     Catalogue,
     Entry,
     Mask,
-    Places,
     Values,
     natural_key,
     packed_bits,
@@ -157,12 +156,12 @@ class _State:
     """Stamp that counts, and the head of the trail, when the catalogue was read."""
     catalogue: Catalogue | None = None
     names: Names | None = None
-    words: OrderedDict[tuple[str, str], Any] = field(default_factory=OrderedDict)
-    """Places where a word was found, by (kind of question, word); emptied when the catalogue changes."""
+    words: OrderedDict[str, NDArray[np.uint8]] = field(default_factory=OrderedDict)
+    """How well each version fits a word; emptied when the catalogue changes."""
 
 
 _state = _State()
-WORDS_KEPT = 500
+WORDS_KEPT = 200
 
 
 def list_stamp() -> Stamp:
@@ -263,11 +262,11 @@ class Selection:
         self.catalogue, self.names = catalogue(stamp)
         self.search = search
         self.base = _visible(actor, self.catalogue)
-        self.scores: NDArray[np.int64] | None = None
+        self.scores: NDArray[np.int16] | None = None
         if search.target:
             self.base = self.base & self.catalogue.mask_of(_with_target(search.target))
         if search.q:
-            self.scores = np.zeros(len(self.catalogue), dtype=np.int64)
+            self.scores = np.zeros(len(self.catalogue), dtype=np.int16)
             for word in search.q.split()[:MOST_WORDS]:
                 scores = self._word(word)
                 self.base = self.base & (scores > 0)
@@ -348,42 +347,44 @@ class Selection:
 
     # Full text -------------------------------------------------------------------------------
 
-    def _word(self, word: str) -> NDArray[np.int64]:
+    def _word(self, word: str) -> NDArray[np.uint8]:
         """Return how well each version fits a word: 0 not at all, 16 by its very code."""
-        scores = np.zeros(len(self.catalogue), dtype=np.int64)
-
-        def note(places: Places | list[int], score: int) -> None:
-            scores[places] = np.maximum(scores[places], score)
-
-        for score, column in ((1, "body"), (3, "title"), (5, "names")):
-            note(self._kept(column, word, _begun), score)
-        bare = search_text.fold(word)
-        if search_text.needs_pieces(bare) or not scores.any():
-            note(self._kept("pieces", bare, _inside), 2)
-            short = search_text.compact(word)
-            if short and short != bare:
-                note(self._kept("pieces", short, _inside), 2)
-        for facet in ("lmo", "element"):
-            numbers = self._named(facet, word)
-            if numbers:
-                scores[self.catalogue.mask(facet, numbers)] = np.maximum(
-                    scores[self.catalogue.mask(facet, numbers)], 5
-                )
-        for bases in search_text.strands(word):
-            note(self._kept("seeds", bases, _with_bases), 5)
-        note(self.catalogue.codes.get(natural_key(word), []), 16)
-        return scores
-
-    def _kept(self, kind: str, word: str, ask: Callable[[str, str], Sequence[int]]) -> Places:
         words = _state.words
-        found = words.get((kind, word))
+        found = words.get(word)
         if found is None:
-            found = self.catalogue.places(ask(kind, word))
+            found = self._look_for(word)
+            found.flags.writeable = False
             if self.catalogue is _state.catalogue:
-                words[(kind, word)] = found
+                words[word] = found
                 if len(words) > WORDS_KEPT:
                     words.popitem(last=False)
         return found
+
+    def _look_for(self, word: str) -> NDArray[np.uint8]:
+        scores = np.zeros(len(self.catalogue), dtype=np.uint8)
+
+        def note(version_ids: Sequence[int], score: int) -> None:
+            if len(version_ids):
+                places = self.catalogue.places(version_ids)
+                scores[places] = np.maximum(scores[places], score)
+
+        for score, column in ((1, "body"), (3, "title"), (5, "names")):
+            note(_begun(column, word), score)
+        bare = search_text.fold(word)
+        is_short = len(bare) < search_text.PIECE_LETTERS and bare.isascii()
+        if not scores.any() or (search_text.needs_pieces(bare) and not is_short):
+            note(_inside(bare), 2)
+            short = search_text.compact(word)
+            if short and short != bare:
+                note(_inside(short), 2)
+        for facet in ("lmo", "element"):
+            numbers = self._named(facet, word)
+            if numbers:
+                np.maximum(scores, 5, out=scores, where=self.catalogue.mask(facet, numbers))
+        for bases in search_text.strands(word):
+            note(_with_bases(bases), 5)
+        scores[self.catalogue.codes.get(natural_key(word), [])] = 16
+        return scores
 
     def _named(self, facet: str, word: str) -> list[str]:
         bare, short = search_text.fold(word), search_text.compact(word)
@@ -432,7 +433,7 @@ def _begun(column: str, word: str) -> Sequence[int]:
     return db.session.scalars(_PG_WORDS, {"query": search_text.tsquery_prefix(WEIGHTS[column], found)}).all()
 
 
-def _inside(_kind: str, word: str) -> Sequence[int]:
+def _inside(word: str) -> Sequence[int]:
     """Return versions with these letters anywhere in code, title or target."""
     if not word:
         return []
@@ -445,7 +446,7 @@ def _inside(_kind: str, word: str) -> Sequence[int]:
     return db.session.scalars(query).all()
 
 
-def _with_bases(_kind: str, bases: str) -> Sequence[int]:
+def _with_bases(bases: str) -> Sequence[int]:
     """Return versions with these bases in an oligo; the index of seeds leaves few to look at."""
     query = select(Oligo.version_id).where(Oligo.sequence.contains(bases, autoescape=True)).distinct()
     seeds = search_text.seeds(bases)

@@ -21,12 +21,17 @@ def referring_methods(actor: Actor | None, method: DetectionMethod) -> list[Mapp
     """Return code, title and number of published versions that name the method as their reference."""
     known = [name for name in (method.code, method.hub_key, method.source_code) if name]
     names = {spelled for name in known for spelled in (name, name.lower(), name.upper())}  # for the index
+    naming = db.session.scalars(  # asked alone: beside a state the database would read all versions of it
+        select(MethodVersion.id).where(MethodVersion.reference_method.in_(names))
+    ).all()
+    if not naming:
+        return []
     query = (
         visible_versions(actor)
         .where(
+            MethodVersion.id.in_(naming),
             MethodVersion.state == MethodState.PUBLISHED,
             MethodVersion.method_id != method.id,
-            MethodVersion.reference_method.in_(names),
         )
         .order_by(DetectionMethod.code_key)
         .with_only_columns(DetectionMethod.code, MethodVersion.title, MethodVersion.number)

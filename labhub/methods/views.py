@@ -64,7 +64,7 @@ from labhub.web.auth import current_actor
 from labhub.web.downloads import Item, deliver
 from labhub.web.errors import flat_messages
 from labhub.web.forms import OWN_FIELDS, load_form, load_query
-from labhub.web.kept import kept_for_visitors, kept_stamp
+from labhub.web.kept import kept_for_visitors, kept_stamp, record_stamp
 from labhub.web.once import once
 from labhub.web.uploads import keep_upload, receive
 
@@ -311,12 +311,14 @@ def review_queue() -> ResponseReturnValue:
 
 
 @bp.get("/methods/<code>")
+@kept_for_visitors(record_stamp)
 def show(code: str) -> ResponseReturnValue:
     """Show a method: its published version, or the newest one that one may see."""
     return _page(code)
 
 
 @bp.get("/methods/<code>/versions/<int:number>")
+@kept_for_visitors(record_stamp)
 def show_version(code: str, number: int) -> ResponseReturnValue:
     """Show one version of a method."""
     return _page(code, number)

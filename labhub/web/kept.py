@@ -14,12 +14,15 @@ from typing import Any, ParamSpec
 
 from flask import Response, current_app, g, request
 
-from labhub.changes import Stamp
+from labhub import clock
+from labhub.changes import Stamp, Watch
 from labhub.i18n import current_language
 
 P = ParamSpec("P")
 MOST_BYTES = 32 << 20
 LONGEST_QUERY = 1000
+PERSONAL = frozenset({"session", "token", "password", "join", "saved-search"})
+"""First words of actions in the audit trail that change nothing of what visitors see of any record."""
 KEPT_HEADERS = ("Content-Type", "ETag", "X-Pagination", "Link")
 
 
@@ -69,7 +72,8 @@ def kept_for_visitors(stamp: Callable[[], Stamp]) -> Callable[[Callable[P, Any]]
             if not _is_plain_visit():
                 return view(*args, **kwargs)
             g.kept_stamp = stamp()
-            key = (g.kept_stamp, request.path, request.query_string, current_language())
+            day = clock.now().date()  # what runs out says so from that day on
+            key = (g.kept_stamp, day, request.path, request.query_string, current_language())
             found = shelf.get(key)
             if found is not None:
                 return Response(found.body, headers=list(found.headers))
@@ -83,6 +87,14 @@ def kept_for_visitors(stamp: Callable[[], Stamp]) -> Callable[[Callable[P, Any]]
         return answer
 
     return decorate
+
+
+_records = Watch(PERSONAL)
+
+
+def record_stamp() -> Stamp:
+    """Return the place of the last change that may concern the page of any record."""
+    return _records.stamp()
 
 
 def kept_stamp() -> Stamp | None:
