@@ -133,9 +133,8 @@ def print_table(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         click.echo("Nothing.")
         return
     if not sys.stdout.isatty():
-        click.echo("\t".join(rows[0]))
-        for row in rows:
-            click.echo("\t".join("" if value is None else str(value) for value in row.values()))
+        lines = (["" if value is None else str(value) for value in row.values()] for row in rows)
+        click.echo("\n".join("\t".join(line) for line in (list(rows[0]), *lines)))
         return
     table = Table(*rows[0])
     for row in rows:

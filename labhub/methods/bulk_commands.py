@@ -33,8 +33,6 @@ from labhub.methods.record_commands import (
 
 CHUNK = 500
 """Methods whose rows are held in memory at a time."""
-ONE_STATEMENT = {"render_nulls": True}
-"""All rows of a chunk in one statement, whichever of their columns are null."""
 UPDATED = "Updated from its sources."
 
 T = TypeVar("T")
@@ -151,7 +149,7 @@ def _version_row(content: Content, method_id: int, number: int, **more: Any) -> 
 
 def _insert(model: Any, rows: list[dict[str, Any]]) -> None:
     if rows:
-        db.session.execute(insert(model), rows, execution_options=ONE_STATEMENT)
+        db.session.connection().execute(insert(model.__table__), rows)
 
 
 def _insert_versions(rows: list[dict[str, Any]]) -> list[int]:
