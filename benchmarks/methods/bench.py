@@ -258,6 +258,9 @@ def measure(
             status, body = get(servers[who][0] + path)
             if status != 200 or not body:
                 sys.exit(f"{who} answers {status} to {path}")
+        if name.startswith("again"):
+            for path in dict.fromkeys(paths):
+                get(servers[who][0] + path)
     rounds: dict[str, list[dict[str, float]]] = {who: [] for who in servers}
     offsets = dict.fromkeys(servers, 0)
     for number in range(given.rounds + 1):  # the first one warms up and is not counted

@@ -265,6 +265,17 @@ def _verified_mark(mark: bool) -> Markup:
     return Markup('<span class="badge text-bg-{}">{}</span>').format(style, words)
 
 
+def _facet_items(name: str, values: list[tuple[str, Any, int, bool]]) -> Markup:
+    """Return the ticks of a facet as HTML: a page has about a hundred (see ``_table_rows``)."""
+    items = [
+        f'<li><label><input class="facet-box form-check-input" type="checkbox" id="x-{name}-{number}" '
+        f'name="{name}" value="{escape(value)}"{" checked" if is_chosen else ""}> <bdi>{escape(label)}</bdi>'
+        f'</label> <span class="facet-count">{count}</span></li>'
+        for number, (value, label, count, is_chosen) in enumerate(values, start=1)
+    ]
+    return Markup("\n".join(items))  # noqa: S704 (every text in it is escaped above)
+
+
 def _facets(selection: find_queries.Selection, names: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the facets as the page shows them; those with nothing to choose are left out."""
     labels: dict[str, Mapping[str, Any]] = {
@@ -286,10 +297,9 @@ def _facets(selection: find_queries.Selection, names: Mapping[str, Any]) -> list
             {
                 "name": name,
                 "title": FACET_TITLES[name],
-                "values": [
-                    (value, label.get(value, value), count, value.casefold() in chosen)
-                    for value, count in values
-                ],
+                "items": _facet_items(
+                    name, [(v, label.get(v, v), n, v.casefold() in chosen) for v, n in values]
+                ),
                 "more": number - len(values),
                 "open": name in OPEN_FACETS or bool(chosen),
                 "chosen": len(chosen),
