@@ -303,7 +303,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--questions", type=int, default=60_000, help="different addresses of each kind")
-    parser.add_argument("--threads", type=int, default=4, help="threads of the hub")
+    parser.add_argument("--threads", type=int, default=2, help="threads of the hub")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     if not shutil.which("wrk"):
