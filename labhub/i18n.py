@@ -6,6 +6,7 @@ Catalogues are read from ``translations/<language>/LC_MESSAGES/messages.po`` at 
 so nothing has to be compiled or committed.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +29,22 @@ RIGHT_TO_LEFT = frozenset({"ar"})
 _language: ContextVar[str] = ContextVar("labhub_language", default="en")
 
 
+_SIGNED = re.compile(r"[-+\u2212][0-9][0-9.,]*(e[-+]?[0-9]+)?")
+
+
+def keep_sign(value: Any) -> Any:
+    """Return a signed number as isolated text: in a right-to-left sentence its sign would change sides.
+
+    Other values are returned as they are.
+
+    >>> keep_sign(-3.6) == "\\u2066-3.6\\u2069", keep_sign("MON-810"), keep_sign(5)
+    (True, 'MON-810', 5)
+    """
+    if isinstance(value, (int, float, str)) and _SIGNED.fullmatch(str(value)):
+        return f"\u2066{value}\u2069"
+    return value
+
+
 class Message:
     """A text that is translated when it is shown, with ``%(name)s`` parameters."""
 
@@ -47,7 +64,11 @@ class Message:
             text = catalogue.gettext(self.msgid)
         else:
             text = catalogue.ngettext(self.msgid, self.plural, self.number)
-        return text % self.params if self.params else text
+        if not self.params:
+            return text
+        if current_language() in RIGHT_TO_LEFT:
+            return text % {name: keep_sign(value) for name, value in self.params.items()}
+        return text % self.params
 
     def __html__(self) -> str:
         return (

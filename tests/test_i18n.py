@@ -73,6 +73,15 @@ def test_messages_are_shown_in_the_language_of_the_moment() -> None:
     assert str(ngettext("%(number)s method", "%(number)s methods", 3)) == "3 methods"
 
 
+def test_sign_of_a_number_stays_on_its_left_in_a_right_to_left_sentence() -> None:
+    message = _("from %(low)s to %(high)s", low="-3.6", high=-3.1)
+    assert str(message) == "from -3.6 to -3.1"
+    with in_language("ar"):
+        assert "\u2066-3.6\u2069" in str(message)
+        assert "\u2066-3.1\u2069" in str(message)
+        assert "\u2066" not in str(_("from %(low)s to %(high)s", low="MON-810", high=3.1))
+
+
 @pytest.mark.parametrize(
     "address", ["/", "/sign-in", "/methods", "/lmos", "/sequences", "/discussions", "/indicators"]
 )
