@@ -13,7 +13,6 @@ from labhub.i18n import _
 from labhub.web.access import PUBLIC, SIGNED_IN
 from labhub.web.api import (
     Blueprint,
-    Problem,
     answer_page,
     answer_record,
     expected_version,
@@ -63,7 +62,7 @@ ACCESS = {
 @parties.get("")
 @parties.arguments(schemas.PartyList, location="query")
 @parties.response(200, schemas.PartyOut(many=True))
-@parties.alt_response(400, schema=Problem)
+@parties.refuses(400)
 def list_parties(arguments: dict[str, Any]) -> Response:
     """List Parties and non-Parties with their present status and groups."""
     query = queries.list_parties(
@@ -79,7 +78,7 @@ def list_parties(arguments: dict[str, Any]) -> Response:
 
 @parties.get("/<iso2>")
 @parties.response(200, schemas.PartyOut)
-@parties.alt_response(404, schema=Problem)
+@parties.refuses(404)
 def show_party(iso2: str) -> Response:
     """Show a Party by its two-letter code."""
     party = queries.find_party(iso2)
@@ -92,7 +91,7 @@ def show_party(iso2: str) -> Response:
 @laboratories.get("")
 @laboratories.arguments(schemas.LaboratoryList, location="query")
 @laboratories.response(200, schemas.LaboratoryOut(many=True))
-@laboratories.alt_response(400, schema=Problem)
+@laboratories.refuses(400)
 def list_laboratories(arguments: dict[str, Any]) -> Response:
     """List the laboratories of the network."""
     query = queries.list_laboratories(current_actor(), q=arguments["q"], party=arguments["party"])
@@ -107,7 +106,7 @@ def list_laboratories(arguments: dict[str, Any]) -> Response:
 
 @laboratories.get("/<code>")
 @laboratories.response(200, schemas.LaboratoryOwnOut)
-@laboratories.alt_response(404, schema=Problem)
+@laboratories.refuses(404)
 def show_laboratory(code: str) -> Response:
     """Show a laboratory; its contact address only to its own people and the Secretariat."""
     row = queries.find_laboratory(current_actor(), code)
@@ -117,10 +116,7 @@ def show_laboratory(code: str) -> Response:
 @laboratories.post("")
 @laboratories.arguments(schemas.LaboratoryIn)
 @laboratories.response(201, schemas.LaboratoryOwnOut)
-@laboratories.alt_response(403, schema=Problem)
-@laboratories.alt_response(404, schema=Problem)
-@laboratories.alt_response(409, schema=Problem)
-@laboratories.alt_response(422, schema=Problem)
+@laboratories.refuses(403, 404, 409, 422)
 @once
 def create_laboratory(values: dict[str, Any]) -> Response:
     """Register a laboratory."""
@@ -135,12 +131,7 @@ def create_laboratory(values: dict[str, Any]) -> Response:
 @laboratories.patch("/<code>")
 @laboratories.arguments(schemas.LaboratoryChange)
 @laboratories.response(200, schemas.LaboratoryOwnOut)
-@laboratories.alt_response(403, schema=Problem)
-@laboratories.alt_response(404, schema=Problem)
-@laboratories.alt_response(409, schema=Problem)
-@laboratories.alt_response(412, schema=Problem)
-@laboratories.alt_response(422, schema=Problem)
-@laboratories.alt_response(428, schema=Problem)
+@laboratories.refuses(403, 404, 409, 412, 422, 428)
 def change_laboratory(values: dict[str, str], code: str) -> Response:
     """Change a laboratory's record; it counts as confirmed for another year."""
     with transaction():
@@ -170,7 +161,7 @@ def _laboratory(row: Laboratory) -> dict[str, Any]:
 
 @users.get("/me")
 @users.response(200, schemas.MeOut)
-@users.alt_response(401, schema=Problem)
+@users.refuses(401)
 def me() -> Response:
     """Show the account that this request is made with."""
     user = queries.user_by_id(current_actor().user_id or 0)
@@ -180,10 +171,7 @@ def me() -> Response:
 @users.patch("/me")
 @users.arguments(schemas.LanguageIn)
 @users.response(200, schemas.MeOut)
-@users.alt_response(401, schema=Problem)
-@users.alt_response(412, schema=Problem)
-@users.alt_response(422, schema=Problem)
-@users.alt_response(428, schema=Problem)
+@users.refuses(401, 412, 422, 428)
 def change_me(values: dict[str, str]) -> Response:
     """Choose the language of pages and mails."""
     with transaction():
@@ -219,8 +207,7 @@ def _me(user: User) -> dict[str, Any]:
 @tokens.get("")
 @tokens.arguments(schemas.PageOnly, location="query")
 @tokens.response(200, schemas.TokenOut(many=True))
-@tokens.alt_response(401, schema=Problem)
-@tokens.alt_response(403, schema=Problem)
+@tokens.refuses(401, 403)
 def list_tokens(arguments: dict[str, Any]) -> Response:
     """List one's own tokens, stopped ones too (by token: scope admin)."""
     require_scope(current_actor(), Scope.ADMIN)
@@ -231,10 +218,7 @@ def list_tokens(arguments: dict[str, Any]) -> Response:
 @tokens.post("")
 @tokens.arguments(schemas.TokenIn)
 @tokens.response(201, schemas.NewTokenOut)
-@tokens.alt_response(401, schema=Problem)
-@tokens.alt_response(403, schema=Problem)
-@tokens.alt_response(409, schema=Problem)
-@tokens.alt_response(422, schema=Problem)
+@tokens.refuses(401, 403, 409, 422)
 @once_secretly
 def create_token(values: dict[str, Any]) -> Response:
     """Make a token; ``token`` is shown in this answer and never again (by token: scope admin)."""
@@ -247,9 +231,7 @@ def create_token(values: dict[str, Any]) -> Response:
 
 @tokens.delete("/<int:token_id>")
 @tokens.response(200, schemas.TokenOut)
-@tokens.alt_response(403, schema=Problem)
-@tokens.alt_response(404, schema=Problem)
-@tokens.alt_response(409, schema=Problem)
+@tokens.refuses(403, 404, 409)
 def revoke_token(token_id: int) -> Response:
     """Stop a token; its next request is refused (by token: scope admin)."""
     with transaction():
@@ -266,10 +248,7 @@ def _token(row: ApiToken) -> dict[str, Any]:
 @join_requests.post("")
 @join_requests.arguments(schemas.JoinIn)
 @join_requests.response(202, schemas.Received)
-@join_requests.alt_response(403, schema=Problem)
-@join_requests.alt_response(404, schema=Problem)
-@join_requests.alt_response(422, schema=Problem)
-@join_requests.alt_response(429, schema=Problem)
+@join_requests.refuses(403, 404, 422, 429)
 def request_to_join(values: dict[str, Any]) -> Response:
     """Ask to join; the answer does not tell whether an account exists."""
     with transaction():

@@ -25,7 +25,6 @@ from labhub.forum.schemas import (
 from labhub.web.access import PUBLIC
 from labhub.web.api import (
     Blueprint,
-    Problem,
     answer_page,
     answer_record,
     expected_version,
@@ -67,7 +66,7 @@ POST_SORTS = {"number": Post.number, "posted_at": Post.posted_at, "author_name":
 @discussions.get("")
 @discussions.arguments(DiscussionList, location="query")
 @discussions.response(200, DiscussionRow(many=True))
-@discussions.alt_response(400, schema=Problem)
+@discussions.refuses(400)
 def index(arguments: dict[str, Any]) -> Response:
     """List discussions with their state now, newest opening first."""
     query = queries.discussion_rows(current_actor(), state=arguments["state"], q=arguments["q"])
@@ -78,9 +77,7 @@ def index(arguments: dict[str, Any]) -> Response:
 @discussions.post("")
 @discussions.arguments(DiscussionIn)
 @discussions.response(201, DiscussionOut)
-@discussions.alt_response(401, schema=Problem)
-@discussions.alt_response(403, schema=Problem)
-@discussions.alt_response(422, schema=Problem)
+@discussions.refuses(401, 403, 422)
 @once
 def create(values: dict[str, Any]) -> Response:
     """Announce a discussion (Secretariat)."""
@@ -95,7 +92,7 @@ def create(values: dict[str, Any]) -> Response:
 
 @discussions.get("/<int:discussion_id>")
 @discussions.response(200, DiscussionOut)
-@discussions.alt_response(404, schema=Problem)
+@discussions.refuses(404)
 def show(discussion_id: int) -> Response:
     """Show a discussion."""
     record = queries.discussion_record(current_actor(), discussion_id)
@@ -105,13 +102,7 @@ def show(discussion_id: int) -> Response:
 @discussions.patch("/<int:discussion_id>")
 @discussions.arguments(DiscussionChange)
 @discussions.response(200, DiscussionOut)
-@discussions.alt_response(401, schema=Problem)
-@discussions.alt_response(403, schema=Problem)
-@discussions.alt_response(404, schema=Problem)
-@discussions.alt_response(409, schema=Problem)
-@discussions.alt_response(412, schema=Problem)
-@discussions.alt_response(422, schema=Problem)
-@discussions.alt_response(428, schema=Problem)
+@discussions.refuses(401, 403, 404, 409, 412, 422, 428)
 def change(values: dict[str, Any], discussion_id: int) -> Response:
     """Change a discussion, name moderators or archive it (Secretariat); needs If-Match."""
     actor = current_actor()
@@ -123,9 +114,7 @@ def change(values: dict[str, Any], discussion_id: int) -> Response:
 
 @discussions.get("/<int:discussion_id>/participation")
 @discussions.response(200, ParticipationOut)
-@discussions.alt_response(401, schema=Problem)
-@discussions.alt_response(403, schema=Problem)
-@discussions.alt_response(404, schema=Problem)
+@discussions.refuses(401, 403, 404)
 def participation(discussion_id: int) -> Response:
     """Count posts and people by Party, non-Party and organisation (Secretariat and its moderators)."""
     return answer_record(queries.participation(current_actor(), discussion_id))
@@ -134,7 +123,7 @@ def participation(discussion_id: int) -> Response:
 @topics.get("", endpoint="index")
 @topics.arguments(TopicList, location="query")
 @topics.response(200, TopicOut(many=True))
-@topics.alt_response(400, schema=Problem)
+@topics.refuses(400)
 def topic_index(arguments: dict[str, Any]) -> Response:
     """List topics, in the order in which they were opened."""
     query = queries.topic_rows(current_actor(), discussion_id=arguments["discussion_id"], q=arguments["q"])
@@ -145,11 +134,7 @@ def topic_index(arguments: dict[str, Any]) -> Response:
 @topics.post("", endpoint="create")
 @topics.arguments(TopicIn)
 @topics.response(201, TopicOut)
-@topics.alt_response(401, schema=Problem)
-@topics.alt_response(403, schema=Problem)
-@topics.alt_response(404, schema=Problem)
-@topics.alt_response(409, schema=Problem)
-@topics.alt_response(422, schema=Problem)
+@topics.refuses(401, 403, 404, 409, 422)
 @once
 def create_topic(values: dict[str, Any]) -> Response:
     """Open a topic with its guiding questions (moderators of the discussion, Secretariat)."""
@@ -164,7 +149,7 @@ def create_topic(values: dict[str, Any]) -> Response:
 
 @topics.get("/<int:topic_id>", endpoint="show")
 @topics.response(200, TopicOut)
-@topics.alt_response(404, schema=Problem)
+@topics.refuses(404)
 def show_topic(topic_id: int) -> Response:
     """Show a topic by the number of its first post; its posts are at ``/posts?topic_id=``."""
     return answer_record(queries.topic_record(current_actor(), topic_id))
@@ -173,7 +158,7 @@ def show_topic(topic_id: int) -> Response:
 @posts.get("", endpoint="index")
 @posts.arguments(PostList, location="query")
 @posts.response(200, PostOut(many=True))
-@posts.alt_response(400, schema=Problem)
+@posts.refuses(400)
 def post_index(arguments: dict[str, Any]) -> Response:
     """List posts by number; ``q`` looks in text, title, author and Party or organisation."""
     query = queries.post_rows(
@@ -189,12 +174,7 @@ def post_index(arguments: dict[str, Any]) -> Response:
 @posts.post("", endpoint="create")
 @posts.arguments(PostIn)
 @posts.response(201, PostOut)
-@posts.alt_response(401, schema=Problem)
-@posts.alt_response(403, schema=Problem)
-@posts.alt_response(404, schema=Problem)
-@posts.alt_response(409, schema=Problem)
-@posts.alt_response(422, schema=Problem)
-@posts.alt_response(429, schema=Problem)
+@posts.refuses(401, 403, 404, 409, 422, 429)
 @once
 def create_post(values: dict[str, Any]) -> Response:
     """Post to a topic of an open discussion (nominated participants, moderators, Secretariat)."""
@@ -209,7 +189,7 @@ def create_post(values: dict[str, Any]) -> Response:
 
 @posts.get("/<int:number>", endpoint="show")
 @posts.response(200, PostOut)
-@posts.alt_response(404, schema=Problem)
+@posts.refuses(404)
 def show_post(number: int) -> Response:
     """Show a post by its number."""
     return answer_record(queries.post_record(current_actor(), number))
@@ -218,11 +198,7 @@ def show_post(number: int) -> Response:
 @posts.post("/<int:number>/moderation", endpoint="moderate")
 @posts.arguments(ModerationIn)
 @posts.response(200, PostOut)
-@posts.alt_response(401, schema=Problem)
-@posts.alt_response(403, schema=Problem)
-@posts.alt_response(404, schema=Problem)
-@posts.alt_response(409, schema=Problem)
-@posts.alt_response(422, schema=Problem)
+@posts.refuses(401, 403, 404, 409, 422)
 @once
 def moderate_post(values: dict[str, Any], number: int) -> Response:
     """Hide a post with a reason, or restore it (moderators of the discussion, Secretariat)."""

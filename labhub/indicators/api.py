@@ -20,7 +20,6 @@ from labhub.web.access import PUBLIC
 from labhub.web.api import (
     Blueprint,
     ListArguments,
-    Problem,
     answer_page,
     answer_record,
     page_of,
@@ -46,7 +45,7 @@ ACCESS = {
 @activities.get("")
 @activities.arguments(ListArguments, location="query")
 @activities.response(200, ActivitySchema(many=True))
-@activities.alt_response(400, schema=Problem)
+@activities.refuses(400)
 def list_activities(arguments: dict[str, Any]) -> Response:
     """List the activities of decision CP-VIII/3."""
     query = queries.activity_rows(arguments["q"])
@@ -58,7 +57,7 @@ def list_activities(arguments: dict[str, Any]) -> Response:
 @indicators.get("")
 @indicators.arguments(ListArguments, location="query")
 @indicators.response(200, IndicatorSchema(many=True))
-@indicators.alt_response(400, schema=Problem)
+@indicators.refuses(400)
 def list_indicators(arguments: dict[str, Any]) -> Response:
     """List the indicators; ``computed`` says whether labhub computes the figure."""
     query = queries.indicator_rows(arguments["q"])
@@ -71,9 +70,7 @@ def list_indicators(arguments: dict[str, Any]) -> Response:
 @indicators.get("/<code>")
 @indicators.arguments(FigureArguments, location="query")
 @indicators.response(200, FigureSchema)
-@indicators.alt_response(400, schema=Problem)
-@indicators.alt_response(403, schema=Problem)
-@indicators.alt_response(404, schema=Problem)
+@indicators.refuses(400, 403, 404)
 def show(arguments: dict[str, Any], code: str) -> Response:
     """Show an indicator's figure for a year or period, split by Party, region, group, year or quarter.
 
@@ -91,10 +88,7 @@ def show(arguments: dict[str, Any], code: str) -> Response:
 @indicators.get("/<code>/records")
 @indicators.arguments(RecordArguments, location="query")
 @indicators.response(200, RecordSchema(many=True))
-@indicators.alt_response(400, schema=Problem)
-@indicators.alt_response(401, schema=Problem)
-@indicators.alt_response(403, schema=Problem)
-@indicators.alt_response(404, schema=Problem)
+@indicators.refuses(400, 401, 403, 404)
 def records(arguments: dict[str, Any], code: str) -> Response:
     """List the ledger rows behind a figure: which counted, and why the others were dropped."""
     actor = current_actor()

@@ -19,7 +19,6 @@ from labhub.web import method_downloads
 from labhub.web.access import PUBLIC
 from labhub.web.api import (
     Blueprint,
-    Problem,
     answer_record,
     answer_rows,
     expected_version,
@@ -94,7 +93,7 @@ def _answer(
 @kept_for_visitors(find_queries.list_stamp)
 @blp.arguments(find_schemas.MethodArguments(), location="query")
 @blp.response(200, find_schemas.MethodRow(many=True))
-@blp.alt_response(400, schema=Problem)
+@blp.refuses(400)
 def index(arguments: dict[str, Any]) -> Response:
     """List methods: the published ones, and open ones of those who may see them."""
     selection = find_queries.Selection(current_actor(), find_queries.Search.of(arguments), kept_stamp())
@@ -108,7 +107,7 @@ def index(arguments: dict[str, Any]) -> Response:
 @kept_for_visitors(find_queries.list_stamp)
 @blp.arguments(find_schemas.FacetArguments(), location="query")
 @blp.response(200, find_schemas.FacetsOut)
-@blp.alt_response(400, schema=Problem)
+@blp.refuses(400)
 def facets(arguments: dict[str, Any]) -> Response:
     """Count methods by the values of each facet, under the choices made in the other facets."""
     selection = find_queries.Selection(current_actor(), find_queries.Search.of(arguments), kept_stamp())
@@ -132,10 +131,7 @@ def facets(arguments: dict[str, Any]) -> Response:
 @blp.post("")
 @blp.arguments(schemas.MethodIn)
 @blp.response(201, schemas.MethodOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(422, schema=Problem)
+@blp.refuses(401, 403, 409, 422)
 @once
 def create(given: dict[str, Any]) -> Response:
     """Begin a method of one's laboratory as a draft."""
@@ -148,7 +144,7 @@ def create(given: dict[str, Any]) -> Response:
 @blp.get("/<code>")
 @kept_for_visitors(record_stamp)
 @blp.response(200, schemas.MethodOut)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def show(code: str) -> Response:
     """Show a method: its published version, or the newest one that one may see."""
     versions = queries.versions_of(current_actor(), code)
@@ -158,12 +154,7 @@ def show(code: str) -> Response:
 @blp.patch("/<code>")
 @blp.arguments(schemas.MethodChange(partial=True))
 @blp.response(200, schemas.MethodOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 def change(given: dict[str, Any], code: str) -> Response:
     """Change the draft: If-Match carries the ETag of the version read (see `/versions/{number}`)."""
     expected = expected_version()
@@ -174,7 +165,7 @@ def change(given: dict[str, Any], code: str) -> Response:
 
 @blp.get("/<code>/versions")
 @blp.response(200, schemas.VersionRow(many=True))
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def versions(code: str) -> list[dict[str, Any]]:
     """List the versions of a method, newest first."""
     return [_row_of(version) for version in queries.versions_of(current_actor(), code)]
@@ -183,12 +174,7 @@ def versions(code: str) -> list[dict[str, Any]]:
 @blp.post("/<code>/versions")
 @blp.arguments(schemas.NewVersionIn)
 @blp.response(201, schemas.MethodOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 @once
 def new_version(given: dict[str, Any], code: str) -> Response:
     """Begin the next version as a draft with the same content; If-Match names the newest version."""
@@ -200,7 +186,7 @@ def new_version(given: dict[str, Any], code: str) -> Response:
 @blp.get("/<code>/versions/<int:number>")
 @kept_for_visitors(record_stamp)
 @blp.response(200, schemas.MethodOut)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def show_version(code: str, number: int) -> Response:
     """Show one version; its ETag is what a change of the draft needs."""
     versions = queries.versions_of(current_actor(), code)
@@ -210,12 +196,7 @@ def show_version(code: str, number: int) -> Response:
 @blp.post("/<code>/submission")
 @blp.arguments(schemas.EmptyIn)
 @blp.response(200, schemas.MethodOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 def submit(given: dict[str, Any], code: str) -> Response:
     """Hand the draft that If-Match names in for review; 422 lists all that is missing."""
     expected = expected_version()
@@ -226,12 +207,7 @@ def submit(given: dict[str, Any], code: str) -> Response:
 @blp.post("/<code>/review")
 @blp.arguments(schemas.ReviewIn)
 @blp.response(200, schemas.MethodOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 def review(given: dict[str, Any], code: str) -> Response:
     """Take the review of the version that If-Match names on, give it back, take it over, or return it."""
     actor, expected = current_actor(), expected_version()
@@ -250,11 +226,7 @@ def review(given: dict[str, Any], code: str) -> Response:
 @blp.post("/<code>/publication")
 @blp.arguments(schemas.PublicationIn)
 @blp.response(200, schemas.MethodOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 428)
 def publish(given: dict[str, Any], code: str) -> Response:
     """Publish the version that If-Match names: by a reviewer or the Secretariat, not by who worked on it."""
     expected = expected_version()
@@ -265,12 +237,7 @@ def publish(given: dict[str, Any], code: str) -> Response:
 @blp.post("/<code>/withdrawal")
 @blp.arguments(schemas.WithdrawalIn)
 @blp.response(200, schemas.MethodOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 def withdraw(given: dict[str, Any], code: str) -> Response:
     """Withdraw the published version, or another by its number; If-Match names it as it was read."""
     actor, expected = current_actor(), expected_version()
@@ -283,7 +250,7 @@ def withdraw(given: dict[str, Any], code: str) -> Response:
 @blp.get("/<code>/files")
 @blp.arguments(schemas.VersionArguments, location="query")
 @blp.response(200, schemas.FileOut(many=True))
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def files(arguments: dict[str, Any], code: str) -> list[dict[str, Any]]:
     """List the files of a version."""
     actor = current_actor()
@@ -292,11 +259,7 @@ def files(arguments: dict[str, Any], code: str) -> list[dict[str, Any]]:
 
 @blp.post("/<code>/files")
 @blp.response(201, schemas.FileOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(413, schema=Problem)
-@blp.alt_response(422, schema=Problem)
+@blp.refuses(403, 404, 409, 413, 422)
 @once
 def add_file(code: str) -> Response:
     """Add a file to the draft: multipart with `file`, `role`, `visibility`, `licence` and `language`."""
@@ -315,7 +278,7 @@ def add_file(code: str) -> Response:
 
 @blp.get("/<code>/files/<int:file_id>")
 @blp.response(200)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def download_file(code: str, file_id: int) -> Response:
     """Download a file of a version."""
     download = queries.file_of_version(queries.find_file(current_actor(), code, file_id))
@@ -324,9 +287,7 @@ def download_file(code: str, file_id: int) -> Response:
 
 @blp.delete("/<code>/files/<int:file_id>")
 @blp.response(204)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
+@blp.refuses(403, 404, 409)
 def remove_file(code: str, file_id: int) -> None:
     """Take a file off the draft."""
     with transaction():
@@ -336,11 +297,7 @@ def remove_file(code: str, file_id: int) -> None:
 @blp.get("/<code>/download")
 @blp.arguments(schemas.DownloadArguments, location="query")
 @blp.response(200)
-@blp.alt_response(400, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(413, schema=Problem)
-@blp.alt_response(503, schema=Problem)
+@blp.refuses(400, 404, 409, 413, 503)
 def download(arguments: dict[str, Any], code: str) -> Response:
     """Download a version as a record, a table, its oligos, an assay, a page, a pack, or its citation."""
     version = queries.find_version(current_actor(), code, arguments["version"])

@@ -6,7 +6,7 @@ from flask import Response
 
 from labhub.methods import compare_queries, comparison, differences, page_schemas, queries
 from labhub.web.access import PUBLIC
-from labhub.web.api import Blueprint, Problem, answer_record
+from labhub.web.api import Blueprint, answer_record
 from labhub.web.auth import current_actor
 
 blp = Blueprint(
@@ -20,9 +20,7 @@ ACCESS = {blp: {"compare": PUBLIC, "difference": PUBLIC}}
 @blp.get("/compare")
 @blp.arguments(page_schemas.Compared, location="query")
 @blp.response(200, page_schemas.ComparisonOut)
-@blp.alt_response(400, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(422, schema=Problem)
+@blp.refuses(400, 404, 422)
 def compare(arguments: dict[str, Any]) -> Response:
     """Set up to four methods side by side, field by field in the reader's words."""
     versions = compare_queries.versions_to_compare(current_actor(), arguments["code"])
@@ -60,8 +58,7 @@ def compare(arguments: dict[str, Any]) -> Response:
 @blp.get("/<code>/versions/<int:number>/difference")
 @blp.arguments(page_schemas.WithVersion, location="query")
 @blp.response(200, page_schemas.DifferencesOut)
-@blp.alt_response(400, schema=Problem)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(400, 404)
 def difference(arguments: dict[str, Any], code: str, number: int) -> Response:
     """Say what changed up to this version, from the one before or from the version named in `with`."""
     actor = current_actor()

@@ -8,7 +8,7 @@ from labhub.db import transaction
 from labhub.methods import find_commands, find_queries, find_schemas
 from labhub.methods.find_models import SavedSearch
 from labhub.web.access import SIGNED_IN
-from labhub.web.api import Blueprint, Problem, answer_record, expected_version
+from labhub.web.api import Blueprint, answer_record, expected_version
 from labhub.web.auth import current_actor
 from labhub.web.json import dumps
 from labhub.web.once import once
@@ -44,7 +44,7 @@ def record_of(row: SavedSearch) -> dict[str, Any]:
 
 @blp.get("")
 @blp.response(200, find_schemas.SavedSearchOut(many=True))
-@blp.alt_response(401, schema=Problem)
+@blp.refuses(401)
 def index() -> Response:
     """List one's saved searches."""
     rows = [record_of(row) for row in find_queries.saved_searches(current_actor())]
@@ -54,9 +54,7 @@ def index() -> Response:
 @blp.post("")
 @blp.arguments(find_schemas.SavedSearchIn)
 @blp.response(201, find_schemas.SavedSearchOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(422, schema=Problem)
+@blp.refuses(401, 409, 422)
 @once
 def create(given: dict[str, Any]) -> Response:
     """Keep a search and, if wanted, have new matches mailed daily or weekly."""
@@ -69,8 +67,7 @@ def create(given: dict[str, Any]) -> Response:
 
 @blp.get("/<int:number>")
 @blp.response(200, find_schemas.SavedSearchOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(401, 404)
 def show(number: int) -> Response:
     """Show one of one's saved searches."""
     row = find_queries.find_saved_search(current_actor(), number)
@@ -80,12 +77,7 @@ def show(number: int) -> Response:
 @blp.patch("/<int:number>")
 @blp.arguments(find_schemas.SavedSearchChange)
 @blp.response(200, find_schemas.SavedSearchOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(401, 404, 409, 412, 422, 428)
 def change(given: dict[str, Any], number: int) -> Response:
     """Change name, filters or mails of a saved search; If-Match carries its ETag."""
     actor, expected = current_actor(), expected_version()
@@ -96,8 +88,7 @@ def change(given: dict[str, Any], number: int) -> Response:
 
 @blp.delete("/<int:number>")
 @blp.response(204)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(401, 404)
 def remove(number: int) -> None:
     """Delete a saved search."""
     with transaction():

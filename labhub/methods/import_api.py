@@ -11,7 +11,7 @@ from labhub.i18n import RIGHT_TO_LEFT, _, current_language
 from labhub.methods import commands, schemas, tables
 from labhub.reports import ImportReport
 from labhub.web.access import PUBLIC
-from labhub.web.api import Blueprint, Problem, answer_record
+from labhub.web.api import Blueprint, answer_record
 from labhub.web.auth import current_actor
 from labhub.web.downloads import attachment
 from labhub.web.forms import load
@@ -43,9 +43,7 @@ def _read(form: dict[str, Any], *, dry_run: bool) -> ImportReport:
 
 @blp.post("/import")
 @blp.response(200, schemas.ImportOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(413, schema=Problem)
-@blp.alt_response(422, schema=Problem)
+@blp.refuses(403, 413, 422)
 @once
 def import_file() -> Response:
     """Read CSV, XLSX, ODS or JSON (multipart `file`) into drafts: all rows or, where one is wrong, none.
@@ -71,9 +69,7 @@ def import_file() -> Response:
 
 @blp.post("/import/corrected")
 @blp.response(200)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(413, schema=Problem)
-@blp.alt_response(422, schema=Problem)
+@blp.refuses(403, 413, 422)
 def corrected() -> Response:
     """Check a CSV, XLSX or ODS file (multipart `file`) and answer with it as XLSX, what is wrong marked.
 
@@ -91,7 +87,7 @@ def corrected() -> Response:
 @blp.get("/template")
 @blp.arguments(schemas.TemplateArguments, location="query")
 @blp.response(200)
-@blp.alt_response(400, schema=Problem)
+@blp.refuses(400)
 def template(arguments: dict[str, Any]) -> Response:
     """Download an empty CSV or XLSX file to fill in, with an example that the import leaves out."""
     format_ = arguments["format"]

@@ -22,7 +22,6 @@ from labhub.web.access import PUBLIC
 from labhub.web.api import (
     Blueprint,
     Page,
-    Problem,
     answer_page,
     answer_record,
     expected_version,
@@ -99,8 +98,7 @@ def _answer(row: Capability, status: int = 200) -> Response:
 @own.get("/<code>/capabilities")
 @own.arguments(network_schemas.CapabilityArguments, location="query")
 @own.response(200, network_schemas.CapabilityOut(many=True))
-@own.alt_response(400, schema=Problem)
-@own.alt_response(404, schema=Problem)
+@own.refuses(400, 404)
 def list_capabilities(arguments: dict[str, Any], code: str) -> Response:
     """List what a laboratory can run, expired entries too; `format=csv` gives the columns of the import.
 
@@ -120,11 +118,7 @@ def list_capabilities(arguments: dict[str, Any], code: str) -> Response:
 @own.patch("/<code>/capabilities")
 @own.arguments(network_schemas.CapabilityListing)
 @own.response(200, network_schemas.CapabilityListing)
-@own.alt_response(403, schema=Problem)
-@own.alt_response(404, schema=Problem)
-@own.alt_response(412, schema=Problem)
-@own.alt_response(422, schema=Problem)
-@own.alt_response(428, schema=Problem)
+@own.refuses(403, 404, 412, 422, 428)
 def set_listed(values: dict[str, Any], code: str) -> Response:
     """Let others read what the laboratory can run, or not (its managers)."""
     with transaction():
@@ -137,10 +131,7 @@ def set_listed(values: dict[str, Any], code: str) -> Response:
 @own.post("/<code>/capabilities")
 @own.arguments(network_schemas.CapabilityIn)
 @own.response(201, network_schemas.CapabilityOut)
-@own.alt_response(403, schema=Problem)
-@own.alt_response(404, schema=Problem)
-@own.alt_response(409, schema=Problem)
-@own.alt_response(422, schema=Problem)
+@own.refuses(403, 404, 409, 422)
 @once
 def add_capability(values: dict[str, Any], code: str) -> Response:
     """Say that the laboratory can run a method (managers); it holds for one year unless a day is given."""
@@ -151,10 +142,7 @@ def add_capability(values: dict[str, Any], code: str) -> Response:
 
 @own.post("/<code>/capabilities/import")
 @own.response(200, schemas.ImportOut)
-@own.alt_response(403, schema=Problem)
-@own.alt_response(404, schema=Problem)
-@own.alt_response(413, schema=Problem)
-@own.alt_response(422, schema=Problem)
+@own.refuses(403, 404, 413, 422)
 @once
 def import_capabilities(code: str) -> Response:
     """Add and change entries by a CSV file (multipart `file`): all rows or, where one is wrong, none."""
@@ -177,7 +165,7 @@ def import_capabilities(code: str) -> Response:
 
 @own.get("/<code>/capabilities/<method>")
 @own.response(200, network_schemas.CapabilityOut)
-@own.alt_response(404, schema=Problem)
+@own.refuses(404)
 def show_capability(code: str, method: str) -> Response:
     """Show the entry of a laboratory for a method."""
     return _answer(network_queries.find_capability(current_actor(), code, method))
@@ -186,11 +174,7 @@ def show_capability(code: str, method: str) -> Response:
 @own.patch("/<code>/capabilities/<method>")
 @own.arguments(network_schemas.CapabilityChange)
 @own.response(200, network_schemas.CapabilityOut)
-@own.alt_response(403, schema=Problem)
-@own.alt_response(404, schema=Problem)
-@own.alt_response(412, schema=Problem)
-@own.alt_response(422, schema=Problem)
-@own.alt_response(428, schema=Problem)
+@own.refuses(403, 404, 412, 422, 428)
 def change_capability(values: dict[str, Any], code: str, method: str) -> Response:
     """Change the fields that are given (managers); confirms the entry for a year unless a day is given."""
     with transaction():
@@ -202,10 +186,7 @@ def change_capability(values: dict[str, Any], code: str, method: str) -> Respons
 
 @own.delete("/<code>/capabilities/<method>")
 @own.response(204)
-@own.alt_response(403, schema=Problem)
-@own.alt_response(404, schema=Problem)
-@own.alt_response(412, schema=Problem)
-@own.alt_response(428, schema=Problem)
+@own.refuses(403, 404, 412, 428)
 def remove_capability(code: str, method: str) -> Response:
     """Take an entry off the list (managers)."""
     with transaction():
@@ -216,11 +197,7 @@ def remove_capability(code: str, method: str) -> Response:
 @own.post("/<code>/capabilities/<method>/confirmation")
 @own.arguments(schemas.EmptyIn)
 @own.response(200, network_schemas.CapabilityOut)
-@own.alt_response(403, schema=Problem)
-@own.alt_response(404, schema=Problem)
-@own.alt_response(412, schema=Problem)
-@own.alt_response(422, schema=Problem)
-@own.alt_response(428, schema=Problem)
+@own.refuses(403, 404, 412, 422, 428)
 def confirm_capability(_values: dict[str, Any], code: str, method: str) -> Response:
     """Confirm an entry for another year, unchanged (managers)."""
     with transaction():
@@ -236,7 +213,7 @@ def confirm_capability(_values: dict[str, Any], code: str, method: str) -> Respo
 @who.get("")
 @who.arguments(network_schemas.WhoArguments, location="query")
 @who.response(200, network_schemas.WhoRow(many=True))
-@who.alt_response(400, schema=Problem)
+@who.refuses(400)
 def who_can_run(arguments: dict[str, Any]) -> Response:
     """List who can run which method, expired entries too unless `today=true`.
 
@@ -261,8 +238,7 @@ def who_can_run(arguments: dict[str, Any]) -> Response:
 @coverage.get("")
 @coverage.arguments(network_schemas.CoverageArguments, location="query")
 @coverage.response(200, network_schemas.CoverageRow(many=True))
-@coverage.alt_response(400, schema=Problem)
-@coverage.alt_response(404, schema=Problem)
+@coverage.refuses(400, 404)
 def list_coverage(arguments: dict[str, Any]) -> Response:
     """List which LMOs can be detected, in which ways, by whom today, and the blind spots.
 
@@ -283,7 +259,7 @@ def list_coverage(arguments: dict[str, Any]) -> Response:
 
 @coverage.get("/<lmo>")
 @coverage.response(200, network_schemas.CoverageOut)
-@coverage.alt_response(404, schema=Problem)
+@coverage.refuses(404)
 def show_coverage(lmo: str) -> Response:
     """Show how one LMO can be detected: its row of the map, and the methods of each way."""
     actor = current_actor()
@@ -312,7 +288,7 @@ def show_coverage(lmo: str) -> Response:
 @conflicts.get("")
 @conflicts.arguments(network_schemas.ConflictArguments, location="query")
 @conflicts.response(200, network_schemas.ConflictRow(many=True))
-@conflicts.alt_response(400, schema=Problem)
+@conflicts.refuses(400)
 def list_conflicts(arguments: dict[str, Any]) -> Response:
     """List contradictions among names, as the last look found them, with how to mend each.
 
@@ -340,8 +316,7 @@ def list_conflicts(arguments: dict[str, Any]) -> Response:
 @conflicts.post("/refresh")
 @conflicts.arguments(schemas.EmptyIn)
 @conflicts.response(200, network_schemas.Refreshed)
-@conflicts.alt_response(403, schema=Problem)
-@conflicts.alt_response(422, schema=Problem)
+@conflicts.refuses(403, 422)
 def refresh_conflicts(_values: dict[str, Any]) -> Response:
     """Link targets that the register knows now, and look for conflicts again (reviewers, Secretariat)."""
     with transaction():

@@ -7,7 +7,7 @@ from flask import Response
 from labhub.methods import pack_schemas
 from labhub.web import method_downloads
 from labhub.web.access import PUBLIC
-from labhub.web.api import Blueprint, Problem
+from labhub.web.api import Blueprint
 
 blp = Blueprint(
     "api_method_packs", __name__, url_prefix="/api/v1/methods", description="Downloads of detection methods"
@@ -20,10 +20,7 @@ ACCESS = {blp: {"together": PUBLIC, "pack": PUBLIC}}
 @blp.get("/download")
 @blp.arguments(pack_schemas.TogetherArguments, location="query")
 @blp.response(200)
-@blp.alt_response(400, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(413, schema=Problem)
-@blp.alt_response(503, schema=Problem)
+@blp.refuses(400, 404, 413, 503)
 def together(arguments: dict[str, Any]) -> Response:
     """Download the published methods that fit as one file: tables, oligos, RDML, compendium, pack."""
     return method_downloads.several(arguments, arguments["format"])
@@ -32,10 +29,7 @@ def together(arguments: dict[str, Any]) -> Response:
 @blp.get("/pack")
 @blp.arguments(pack_schemas.PackArguments, location="query")
 @blp.response(200)
-@blp.alt_response(400, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(413, schema=Problem)
-@blp.alt_response(503, schema=Problem)
+@blp.refuses(400, 404, 413, 503)
 def pack(arguments: dict[str, Any]) -> Response:
     """Download the published methods that fit as a ZIP pack with manifest, licences and citation."""
     return method_downloads.several(arguments, "zip")

@@ -7,7 +7,7 @@ from labhub.methods import recall_commands, recall_queries
 from labhub.methods import review_schemas as schemas
 from labhub.methods.schemas import EmptyIn
 from labhub.web.access import SIGNED_IN
-from labhub.web.api import Blueprint, Problem, answer_record
+from labhub.web.api import Blueprint, answer_record
 from labhub.web.auth import current_actor
 from labhub.web.json import dumps
 
@@ -24,7 +24,7 @@ ACCESS = {blp: {"index": SIGNED_IN, "show": SIGNED_IN, "acknowledge": SIGNED_IN}
 
 @blp.get("")
 @blp.response(200, schemas.NoticeOut(many=True))
-@blp.alt_response(401, schema=Problem)
+@blp.refuses(401)
 def index() -> Response:
     """List the notices that were sent to oneself, newest first."""
     rows = [recall_queries.notice_as_data(row) for row in recall_queries.list_own_notices(current_actor())]
@@ -33,8 +33,7 @@ def index() -> Response:
 
 @blp.get("/<int:recall_id>")
 @blp.response(200, schemas.NoticeOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(401, 404)
 def show(recall_id: int) -> Response:
     """Show a notice that was sent to oneself."""
     return answer_record(
@@ -45,11 +44,7 @@ def show(recall_id: int) -> Response:
 @blp.post("/<int:recall_id>/acknowledgement")
 @blp.arguments(EmptyIn)
 @blp.response(200, schemas.NoticeOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(422, schema=Problem)
+@blp.refuses(401, 403, 404, 409, 422)
 def acknowledge(given: dict[str, object], recall_id: int) -> Response:
     """Confirm that one has read a recall."""
     with transaction():

@@ -8,7 +8,7 @@ from labhub.db import transaction
 from labhub.methods import recall_queries, review_commands, review_queries
 from labhub.methods import review_schemas as schemas
 from labhub.methods.review_models import MethodComment
-from labhub.web.api import Blueprint, Problem, answer_record, expected_version
+from labhub.web.api import Blueprint, answer_record, expected_version
 from labhub.web.auth import current_actor
 from labhub.web.json import dumps
 from labhub.web.once import once
@@ -42,9 +42,7 @@ def _record(comment: MethodComment) -> dict[str, Any]:
 @blp.get("/<code>/comments")
 @blp.arguments(schemas.CommentArguments, location="query")
 @blp.response(200, schemas.CommentOut(many=True))
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(401, 403, 404)
 def comments(arguments: dict[str, Any], code: str) -> Response:
     """List the comments on a version, each remark with its replies: for its laboratory and reviewers only."""
     actor = current_actor()
@@ -65,12 +63,7 @@ def comments(arguments: dict[str, Any], code: str) -> Response:
 @blp.post("/<code>/comments")
 @blp.arguments(schemas.CommentIn)
 @blp.response(201, schemas.CommentOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(429, schema=Problem)
+@blp.refuses(401, 403, 404, 409, 422, 429)
 @once
 def add_comment(given: dict[str, Any], code: str) -> Response:
     """Write a remark on a field of a version under review, or reply to one."""
@@ -90,9 +83,7 @@ def add_comment(given: dict[str, Any], code: str) -> Response:
 
 @blp.get("/<code>/comments/<int:comment_id>")
 @blp.response(200, schemas.CommentOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(401, 403, 404)
 def comment(code: str, comment_id: int) -> Response:
     """Show one comment; its ETag is what resolving it needs."""
     row = review_queries.find_comment(current_actor(), code, comment_id)
@@ -102,13 +93,7 @@ def comment(code: str, comment_id: int) -> Response:
 @blp.patch("/<code>/comments/<int:comment_id>")
 @blp.arguments(schemas.CommentChange)
 @blp.response(200, schemas.CommentOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(401, 403, 404, 409, 412, 422, 428)
 def change_comment(given: dict[str, Any], code: str, comment_id: int) -> Response:
     """Resolve a remark or open it again; If-Match carries the ETag of the comment."""
     expected = expected_version()
@@ -121,9 +106,7 @@ def change_comment(given: dict[str, Any], code: str, comment_id: int) -> Respons
 
 @blp.get("/<code>/recalls")
 @blp.response(200, schemas.RecallOut(many=True))
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(401, 403, 404)
 def recalls(code: str) -> Response:
     """List the recalls and change notices of a method and who has acknowledged them."""
     actor = current_actor()
@@ -137,13 +120,7 @@ def recalls(code: str) -> Response:
 @blp.post("/<code>/recalls")
 @blp.arguments(schemas.RecallIn)
 @blp.response(201, schemas.RecallOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(401, 403, 404, 409, 412, 422, 428)
 @once
 def issue_recall(given: dict[str, Any], code: str) -> Response:
     """Recall the version that If-Match names: everybody who downloaded it with an account is told."""

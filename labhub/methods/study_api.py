@@ -22,7 +22,7 @@ from labhub.methods import (
 from labhub.methods.models import MethodVersion
 from labhub.methods.trial_files import LARGEST_TRIAL_BYTES, TRIAL_FILES, read_trial_file
 from labhub.web.access import PUBLIC
-from labhub.web.api import Blueprint, Problem, answer_record, expected_version
+from labhub.web.api import Blueprint, answer_record, expected_version
 from labhub.web.auth import current_actor
 from labhub.web.forms import load
 from labhub.web.once import once
@@ -80,7 +80,7 @@ def _answer(version: MethodVersion, position: int, status: int = 200, notes: Seq
 
 @blp.get("/<code>/versions/<int:number>/studies/<int:position>")
 @blp.response(200, study_schemas.StudyOut)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def show(code: str, number: int, position: int) -> Response:
     """Show a study and the working: cells, tests, what was excluded and why, figures, limit of detection."""
     return _answer(queries.find_version(current_actor(), code, number), position)
@@ -89,12 +89,7 @@ def show(code: str, number: int, position: int) -> Response:
 @blp.post("/<code>/studies")
 @blp.arguments(study_schemas.StudyIn)
 @blp.response(201, study_schemas.StudyOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 @once
 def add(given: dict[str, Any], code: str) -> Response:
     """Add a study to the draft that If-Match names; from raw results in `data` the figures are computed."""
@@ -107,12 +102,7 @@ def add(given: dict[str, Any], code: str) -> Response:
 @blp.patch("/<code>/studies/<int:position>")
 @blp.arguments(study_schemas.StudyChange(partial=True))
 @blp.response(200, study_schemas.StudyOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 def change(given: dict[str, Any], code: str, position: int) -> Response:
     """Change a study of the draft that If-Match names."""
     expected = expected_version()
@@ -123,11 +113,7 @@ def change(given: dict[str, Any], code: str, position: int) -> Response:
 
 @blp.delete("/<code>/studies/<int:position>")
 @blp.response(204)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 428)
 def remove(code: str, position: int) -> None:
     """Take a study off the draft that If-Match names."""
     expected = expected_version()
@@ -137,13 +123,7 @@ def remove(code: str, position: int) -> None:
 
 @blp.post("/<code>/studies/<int:position>/data")
 @blp.response(200, study_schemas.StudyOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(413, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 413, 422, 428)
 def results(code: str, position: int) -> Response:
     """Read raw results from CSV or XLSX (multipart `file`, `unit`) into a study and compute its figures."""
     actor, expected = current_actor(), expected_version()
@@ -160,12 +140,7 @@ def results(code: str, position: int) -> Response:
 @blp.post("/<code>/studies/<int:position>/decisions")
 @blp.arguments(study_schemas.DecisionIn)
 @blp.response(200, study_schemas.StudyOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 def decide(given: dict[str, Any], code: str, position: int) -> Response:
     """Keep or exclude a laboratory with a reason; the figures are computed again."""
     expected = expected_version()
@@ -177,7 +152,7 @@ def decide(given: dict[str, Any], code: str, position: int) -> Response:
 @blp.get("/<code>/judgement")
 @blp.arguments(study_schemas.JudgementArguments, location="query")
 @blp.response(200, study_schemas.JudgementOut)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def judgement(arguments: dict[str, Any], code: str) -> Response:
     """Judge a version by the criteria of its publication, the newest for a draft, or those named."""
     version = queries.find_version(current_actor(), code, arguments["version"])
@@ -200,7 +175,7 @@ def judgement(arguments: dict[str, Any], code: str) -> Response:
 @blp.get("/<code>/completeness")
 @blp.arguments(schemas.VersionArguments, location="query")
 @blp.response(200, study_schemas.CompletenessOut(many=True))
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def completeness_of(arguments: dict[str, Any], code: str) -> list[dict[str, Any]]:
     """Compare the record with MIQE 2.0 or dMIQE; an empty list where none fits the technique."""
     actor = current_actor()

@@ -10,7 +10,7 @@ from labhub.methods import verification_schemas as schemas
 from labhub.methods.review_models import MethodVerification
 from labhub.methods.schemas import EmptyIn
 from labhub.web.access import PUBLIC
-from labhub.web.api import Blueprint, Problem, answer_record, expected_version
+from labhub.web.api import Blueprint, answer_record, expected_version
 from labhub.web.auth import current_actor
 from labhub.web.json import dumps
 from labhub.web.once import once
@@ -49,7 +49,7 @@ def _answer(row: MethodVerification, status: int = 200) -> Response:
 
 @blp.get("/<code>/verifications")
 @blp.response(200, schemas.VerificationOut(many=True))
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def index(code: str) -> Response:
     """List the verifications of a method, newest first: the published ones, and one's laboratory's own."""
     actor = current_actor()
@@ -62,7 +62,7 @@ def index(code: str) -> Response:
 
 @blp.get("/<code>/field-performance")
 @blp.response(200, schemas.PerformanceOut)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def performance(code: str) -> Response:
     """Show median and spread of the published verifications beside the validation and its criteria."""
     actor = current_actor()
@@ -73,11 +73,7 @@ def performance(code: str) -> Response:
 @blp.post("/<code>/verifications")
 @blp.arguments(schemas.VerificationIn)
 @blp.response(201, schemas.VerificationOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(422, schema=Problem)
+@blp.refuses(401, 403, 404, 409, 422)
 @once
 def create(given: dict[str, Any], code: str) -> Response:
     """Begin a verification of a published version as a draft of one's laboratory."""
@@ -91,7 +87,7 @@ def create(given: dict[str, Any], code: str) -> Response:
 
 @blp.get("/<code>/verifications/<int:number>")
 @blp.response(200, schemas.VerificationOut)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def show(code: str, number: int) -> Response:
     """Show a verification; its ETag is what a change needs."""
     return _answer(verification_queries.find_verification(current_actor(), code, number))
@@ -100,13 +96,7 @@ def show(code: str, number: int) -> Response:
 @blp.patch("/<code>/verifications/<int:number>")
 @blp.arguments(schemas.VerificationFields(partial=True))
 @blp.response(200, schemas.VerificationOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(401, 403, 404, 409, 412, 422, 428)
 def change(given: dict[str, Any], code: str, number: int) -> Response:
     """Change the draft of a verification that If-Match names; a study is replaced as a whole."""
     expected = expected_version()
@@ -118,12 +108,7 @@ def change(given: dict[str, Any], code: str, number: int) -> Response:
 
 @blp.delete("/<code>/verifications/<int:number>")
 @blp.response(204)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(401, 403, 404, 409, 412, 428)
 def remove(code: str, number: int) -> None:
     """Throw away the draft of a verification that If-Match names."""
     expected = expected_version()
@@ -134,13 +119,7 @@ def remove(code: str, number: int) -> None:
 @blp.post("/<code>/verifications/<int:number>/publication")
 @blp.arguments(EmptyIn)
 @blp.response(200, schemas.VerificationOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(401, 403, 404, 409, 412, 422, 428)
 def publish(given: dict[str, Any], code: str, number: int) -> Response:
     """Publish the verification that If-Match names: by the manager of its laboratory."""
     expected = expected_version()
@@ -153,13 +132,7 @@ def publish(given: dict[str, Any], code: str, number: int) -> Response:
 @blp.post("/<code>/verifications/<int:number>/visibility")
 @blp.arguments(schemas.VisibilityIn)
 @blp.response(200, schemas.VerificationOut)
-@blp.alt_response(401, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(401, 403, 404, 409, 412, 422, 428)
 def set_visibility(given: dict[str, Any], code: str, number: int) -> Response:
     """Hide the verification that If-Match names, or show it again, with a reason: by a reviewer."""
     actor, expected = current_actor(), expected_version()

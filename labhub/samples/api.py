@@ -14,7 +14,6 @@ from labhub.web.access import SIGNED_IN
 from labhub.web.api import (
     Blueprint,
     Page,
-    Problem,
     answer_page,
     answer_record,
     expected_version,
@@ -151,9 +150,7 @@ def result_record(
 @cases.get("")
 @cases.arguments(schemas.CaseList, location="query")
 @cases.response(200, schemas.CaseListed(many=True))
-@cases.alt_response(400, schema=Problem)
-@cases.alt_response(401, schema=Problem)
-@cases.alt_response(403, schema=Problem)
+@cases.refuses(400, 401, 403)
 def list_cases(given: dict[str, Any]) -> Response:
     """List the cases of one's own laboratory or Party."""
     query = queries.case_rows(current_actor(), q=given["q"], state=given["state"], article=given["article"])
@@ -167,9 +164,7 @@ def list_cases(given: dict[str, Any]) -> Response:
 @once
 @cases.arguments(schemas.CaseIn)
 @cases.response(201, schemas.CaseOut)
-@cases.alt_response(401, schema=Problem)
-@cases.alt_response(403, schema=Problem)
-@cases.alt_response(422, schema=Problem)
+@cases.refuses(401, 403, 422)
 def open_case(given: dict[str, Any]) -> Response:
     """Open a case of one's own Party."""
     given["laboratory"] = given.get("laboratory") or ""
@@ -182,8 +177,7 @@ def open_case(given: dict[str, Any]) -> Response:
 
 @cases.get("/<case>")
 @cases.response(200, schemas.CaseOut)
-@cases.alt_response(401, schema=Problem)
-@cases.alt_response(404, schema=Problem)
+@cases.refuses(401, 404)
 def show_case(case: str) -> Response:
     """Show a case by its number or id."""
     record = queries.find_case(current_actor(), case)
@@ -193,13 +187,7 @@ def show_case(case: str) -> Response:
 @cases.patch("/<case>")
 @cases.arguments(schemas.CaseChange)
 @cases.response(200, schemas.CaseOut)
-@cases.alt_response(401, schema=Problem)
-@cases.alt_response(403, schema=Problem)
-@cases.alt_response(404, schema=Problem)
-@cases.alt_response(409, schema=Problem)
-@cases.alt_response(412, schema=Problem)
-@cases.alt_response(422, schema=Problem)
-@cases.alt_response(428, schema=Problem)
+@cases.refuses(401, 403, 404, 409, 412, 422, 428)
 def change_case(changes: dict[str, Any], case: str) -> Response:
     """Change the fields that are sent; ``If-Match`` names the version that was read."""
     version = expected_version()
@@ -212,9 +200,7 @@ def change_case(changes: dict[str, Any], case: str) -> Response:
 @cases.get("/<case>/samples")
 @cases.arguments(schemas.CaseSampleList, location="query")
 @cases.response(200, schemas.SampleOut(many=True))
-@cases.alt_response(400, schema=Problem)
-@cases.alt_response(401, schema=Problem)
-@cases.alt_response(404, schema=Problem)
+@cases.refuses(400, 401, 404)
 def list_case_samples(given: dict[str, Any], case: str) -> Response:
     """List the samples of a case."""
     record = queries.find_case(current_actor(), case)
@@ -225,11 +211,7 @@ def list_case_samples(given: dict[str, Any], case: str) -> Response:
 @once
 @cases.arguments(schemas.SampleIn)
 @cases.response(201, schemas.SampleOut)
-@cases.alt_response(401, schema=Problem)
-@cases.alt_response(403, schema=Problem)
-@cases.alt_response(404, schema=Problem)
-@cases.alt_response(409, schema=Problem)
-@cases.alt_response(422, schema=Problem)
+@cases.refuses(401, 403, 404, 409, 422)
 def add_case_sample(given: dict[str, Any], case: str) -> Response:
     """Register a sample of a case; its chain of custody begins."""
     return _register(case, given)
@@ -237,8 +219,7 @@ def add_case_sample(given: dict[str, Any], case: str) -> Response:
 
 @cases.get("/<case>/timeline")
 @cases.response(200, schemas.MomentOut(many=True))
-@cases.alt_response(401, schema=Problem)
-@cases.alt_response(404, schema=Problem)
+@cases.refuses(401, 404)
 def show_timeline(case: str) -> Response:
     """Show what was done in a case, oldest first."""
     actor = current_actor()
@@ -252,10 +233,7 @@ def show_timeline(case: str) -> Response:
 @samples.get("")
 @samples.arguments(schemas.SampleList, location="query")
 @samples.response(200, schemas.SampleOut(many=True))
-@samples.alt_response(400, schema=Problem)
-@samples.alt_response(401, schema=Problem)
-@samples.alt_response(403, schema=Problem)
-@samples.alt_response(404, schema=Problem)
+@samples.refuses(400, 401, 403, 404)
 def list_samples(given: dict[str, Any]) -> Response:
     """List the samples of the cases that one sees."""
     ident = given.pop("case_id")
@@ -273,10 +251,7 @@ def _sample_page(given: dict[str, Any], case_id: int | None) -> Response:
 @once
 @samples.arguments(schemas.SampleOfCaseIn)
 @samples.response(201, schemas.SampleOut)
-@samples.alt_response(401, schema=Problem)
-@samples.alt_response(403, schema=Problem)
-@samples.alt_response(409, schema=Problem)
-@samples.alt_response(422, schema=Problem)
+@samples.refuses(401, 403, 409, 422)
 def add_sample(given: dict[str, Any]) -> Response:
     """Register a sample of the case ``case_id`` (its id or number); its chain of custody begins."""
     ident = given.pop("case_id")
@@ -296,8 +271,7 @@ def _register(case: str | int, given: dict[str, Any]) -> Response:
 
 @samples.get("/<int:sample_id>")
 @samples.response(200, schemas.SampleOut)
-@samples.alt_response(401, schema=Problem)
-@samples.alt_response(404, schema=Problem)
+@samples.refuses(401, 404)
 def show_sample(sample_id: int) -> Response:
     """Show a sample."""
     sample = queries.find_sample(current_actor(), sample_id)
@@ -307,13 +281,7 @@ def show_sample(sample_id: int) -> Response:
 @samples.patch("/<int:sample_id>")
 @samples.arguments(schemas.SampleChange)
 @samples.response(200, schemas.SampleOut)
-@samples.alt_response(401, schema=Problem)
-@samples.alt_response(403, schema=Problem)
-@samples.alt_response(404, schema=Problem)
-@samples.alt_response(409, schema=Problem)
-@samples.alt_response(412, schema=Problem)
-@samples.alt_response(422, schema=Problem)
-@samples.alt_response(428, schema=Problem)
+@samples.refuses(401, 403, 404, 409, 412, 422, 428)
 def change_sample(changes: dict[str, Any], sample_id: int) -> Response:
     """Change the fields that are sent; ``If-Match`` names the version that was read."""
     version = expected_version()
@@ -325,8 +293,7 @@ def change_sample(changes: dict[str, Any], sample_id: int) -> Response:
 
 @samples.get("/<int:sample_id>/custody")
 @samples.response(200, schemas.CustodyOut)
-@samples.alt_response(401, schema=Problem)
-@samples.alt_response(404, schema=Problem)
+@samples.refuses(401, 404)
 def show_custody(sample_id: int) -> Response:
     """Show the chain of custody, and whether its digests hold."""
     actor = current_actor()
@@ -348,11 +315,7 @@ def show_custody(sample_id: int) -> Response:
 @once
 @samples.arguments(schemas.CustodyIn)
 @samples.response(201, schemas.CustodyEntryOut)
-@samples.alt_response(401, schema=Problem)
-@samples.alt_response(403, schema=Problem)
-@samples.alt_response(404, schema=Problem)
-@samples.alt_response(409, schema=Problem)
-@samples.alt_response(422, schema=Problem)
+@samples.refuses(401, 403, 404, 409, 422)
 def add_custody(given: dict[str, Any], sample_id: int) -> Response:
     """Add a link to the chain of custody: handed over, received, retained or disposed of."""
     with transaction():
@@ -364,8 +327,7 @@ def add_custody(given: dict[str, Any], sample_id: int) -> Response:
 
 @samples.get("/<int:sample_id>/analyses")
 @samples.response(200, schemas.AnalysisOut(many=True))
-@samples.alt_response(401, schema=Problem)
-@samples.alt_response(404, schema=Problem)
+@samples.refuses(401, 404)
 def list_analyses(sample_id: int) -> Response:
     """List the results of a sample, oldest first, corrected ones too."""
     sample = queries.find_sample(current_actor(), sample_id)
@@ -379,11 +341,7 @@ def list_analyses(sample_id: int) -> Response:
 @once
 @samples.arguments(schemas.AnalysisIn)
 @samples.response(201, schemas.AnalysisOut)
-@samples.alt_response(401, schema=Problem)
-@samples.alt_response(403, schema=Problem)
-@samples.alt_response(404, schema=Problem)
-@samples.alt_response(409, schema=Problem)
-@samples.alt_response(422, schema=Problem)
+@samples.refuses(401, 403, 404, 409, 422)
 def add_analysis(given: dict[str, Any], sample_id: int) -> Response:
     """Record an identification result that cites a method version; it is never changed, only corrected."""
     with transaction():

@@ -16,7 +16,6 @@ from labhub.sequences.records import shown_message
 from labhub.web.access import PUBLIC
 from labhub.web.api import (
     Blueprint,
-    Problem,
     answer_page,
     answer_record,
     expected_version,
@@ -53,7 +52,7 @@ MEDIA_TYPE = "text/plain; charset=utf-8"
 @blp.get("")
 @blp.arguments(schemas.SequenceList, location="query")
 @blp.response(200, schemas.SequenceRow(many=True))
-@blp.alt_response(400, schema=Problem)
+@blp.refuses(400)
 def index(arguments: dict[str, Any]) -> Response:
     """List the sequences that the caller may see, never their bases."""
     query = queries.listed_sequences(current_actor(), **{name: arguments[name] for name in schemas.FILTERS})
@@ -65,10 +64,7 @@ def index(arguments: dict[str, Any]) -> Response:
 @blp.arguments(schemas.SequenceUploadFile, location="files")
 @blp.arguments(schemas.SequenceUploadIn, location="form")
 @blp.response(201, schemas.SequenceUploadOut)
-@blp.alt_response(400, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(413, schema=Problem)
-@blp.alt_response(422, schema=Problem)
+@blp.refuses(400, 403, 413, 422)
 def create(_files: dict[str, Any], form: dict[str, Any]) -> Response:
     """Upload a GenBank, EMBL or FASTA file: each of its records becomes a draft, or none does."""
     actor = current_actor()
@@ -121,7 +117,7 @@ def _report(actor: Actor, made: list[ReferenceSequence]) -> list[dict[str, Any]]
 
 @blp.get("/<accession>")
 @blp.response(200, schemas.SequenceOut)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(404)
 def show(accession: str) -> Response:
     """Show a record: what is known of it and its features, never its bases."""
     actor = current_actor()
@@ -132,12 +128,7 @@ def show(accession: str) -> Response:
 @blp.patch("/<accession>")
 @blp.arguments(schemas.SequenceChangeIn)
 @blp.response(200, schemas.SequenceOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 def change(changes: dict[str, Any], accession: str) -> Response:
     """Change what is said of a draft or returned record; If-Match names the version that was read."""
     actor = current_actor()
@@ -149,11 +140,7 @@ def change(changes: dict[str, Any], accession: str) -> Response:
 
 @blp.post("/<accession>/submission")
 @blp.response(200, schemas.SequenceOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 428)
 def submit(accession: str) -> Response:
     """Hand a draft to the reviewers; a manager of its laboratory does, on the version of If-Match."""
     actor = current_actor()
@@ -166,12 +153,7 @@ def submit(accession: str) -> Response:
 @blp.post("/<accession>/review")
 @blp.arguments(schemas.SequenceReviewIn)
 @blp.response(200, schemas.SequenceOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 def review(decision: dict[str, Any], accession: str) -> Response:
     """Take a submitted record into review (``claim``) or send it back (``return``); needs If-Match."""
     actor = current_actor()
@@ -188,11 +170,7 @@ def review(decision: dict[str, Any], accession: str) -> Response:
 
 @blp.post("/<accession>/publication")
 @blp.response(200, schemas.SequenceOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 428)
 def publish(accession: str) -> Response:
     """Publish a record that waits for review; never by who wrote on or submitted it; needs If-Match."""
     actor = current_actor()
@@ -205,12 +183,7 @@ def publish(accession: str) -> Response:
 @blp.post("/<accession>/withdrawal")
 @blp.arguments(schemas.SequenceReasonIn)
 @blp.response(200, schemas.SequenceOut)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
-@blp.alt_response(409, schema=Problem)
-@blp.alt_response(412, schema=Problem)
-@blp.alt_response(422, schema=Problem)
-@blp.alt_response(428, schema=Problem)
+@blp.refuses(403, 404, 409, 412, 422, 428)
 def withdraw(given: dict[str, Any], accession: str) -> Response:
     """Mark a record as no longer to be used, with the reason; needs If-Match."""
     actor = current_actor()
@@ -223,9 +196,7 @@ def withdraw(given: dict[str, Any], accession: str) -> Response:
 @blp.get("/<accession>/download")
 @blp.arguments(schemas.SequenceDownloadArguments, location="query")
 @blp.response(200, {"type": "string"}, content_type="text/plain")
-@blp.alt_response(400, schema=Problem)
-@blp.alt_response(403, schema=Problem)
-@blp.alt_response(404, schema=Problem)
+@blp.refuses(400, 403, 404)
 def download(arguments: dict[str, Any], accession: str) -> Response:
     """Download a record as GenBank, FASTA or EMBL."""
     actor = current_actor()

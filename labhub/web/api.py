@@ -1,8 +1,8 @@
 """The blueprint of every ``api.py``: strict input, paging, sorting, record versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import flask_smorest
@@ -17,12 +17,23 @@ from labhub.i18n import _
 from labhub.web.json import StrictParser, dumps
 
 LARGEST_PAGE = 200
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Blueprint(flask_smorest.Blueprint):
     """A flask-smorest blueprint that reads strictly."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def refuses(self, *statuses: int) -> Callable[[Function], Function]:
+        """Describe with which statuses an operation refuses; each answers with a problem document."""
+
+        def describe(function: Function) -> Function:
+            for status in reversed(statuses):
+                function = self.alt_response(status, schema=Problem)(function)
+            return function
+
+        return describe
 
 
 class ListArguments(Schema):
