@@ -32,14 +32,21 @@ from labhub.methods.models import (
     Technique,
 )
 from labhub.names import clean_name
-from labhub.sequences.oligos import OF_A_BASE, amplicon_fits, normalised, read_oligo, remarks
+from labhub.sequences.oligos import (
+    OF_A_BASE,
+    begins_with,
+    normalised,
+    read_oligo,
+    remarks,
+    reverse_complement,
+)
 
 Content = dict[str, Any]
 Errors = dict[str, list[Text]]
 
 LONGEST_NOTE = 10 << 10
 LONGEST_TEXT = 64 << 10
-MOST_OLIGOS = 400
+MOST_OLIGOS = 120
 MOST_SETS = 100
 MOST_MATERIALS = 50
 MOST_STUDIES = 30
@@ -771,8 +778,10 @@ def _check_amplicon(checked: Checked, record: dict[str, Any], set_name: str | No
     }
     if any(not sequence for sequences in primers.values() for sequence in sequences):
         return
-    pairs = [(forward, reverse) for forward in primers["forward"] for reverse in primers["reverse"]]
-    if pairs and not any(amplicon_fits(bases, forward, reverse) for forward, reverse in pairs):
+    ends = {"forward": bases, "reverse": reverse_complement(bases)}
+    if all(primers.values()) and not all(
+        any(begins_with(ends[role], primer) for primer in sequences) for role, sequences in primers.items()
+    ):
         checked.warnings.append(
             _(
                 "The amplicon of the oligo set %(name)s does not begin and end with the primers. Check both.",

@@ -20,6 +20,8 @@ LEAST_INSIDE = 12
 """Bases of an oligo that must lie on the amplicon where it hangs over an end."""
 MOST_PLACES = 200
 """Places of one oligo that are looked at; more are not told apart."""
+MOST_MISMATCHES = 8
+"""However long an oligo is: each more costs a pass over the amplicon."""
 WIDTHS = (340, 720)
 """Widths of a picture in pixels: a telephone's and a desk's."""
 
@@ -164,8 +166,8 @@ def map_of(name: str, amplicon: str, length_bp: int, oligos: tuple[tuple[str, ..
 def locate(amplicon: str, role: str, name: str, bases: str, label5: str = "", label3: str = "") -> Site:
     """Return the oligo where it fits the amplicon best: fewest mismatches, then fewest bases hanging over.
 
-    At most one base in five may differ. Of equally good places a reverse primer takes the last on the
-    other strand, any other oligo the first as it reads.
+    At most one base in five may differ, and at most ``MOST_MISMATCHES``. Of equally good places a reverse
+    primer takes the last on the other strand, any other oligo the first as it reads.
 
     >>> locate("TTACGTTGCAACGGATAA", "probe", "P", "ATCCGTTGCAACGT").start
     3
@@ -218,7 +220,7 @@ def _fits(amplicon: str, pattern: str) -> Iterable[tuple[int, int]]:
         wanted: beside | sum(bits << pad for letter, bits in at if IUPAC[letter] <= IUPAC[wanted])
         for wanted in set(pattern)
     }
-    levels = [every] + [0] * (size // 5)
+    levels = [every] + [0] * min(size // 5, MOST_MISMATCHES)
     for offset, wanted in enumerate(pattern):
         here = (matching[wanted] >> offset) & every
         for count in range(len(levels) - 1, 0, -1):

@@ -220,7 +220,15 @@ def amplicon_fits(amplicon: str, forward: str, reverse: str) -> bool:
     False
     """
     whole = normalised(amplicon)
-    first, last = read_oligo(forward).bases, reverse_complement(read_oligo(reverse).bases)
-    if len(whole) < max(len(first), len(last)):
-        return False
-    return matches(whole[: len(first)], first) and matches(whole[-len(last) :], last)
+    return begins_with(whole, read_oligo(forward).bases) and begins_with(
+        reverse_complement(whole), read_oligo(reverse).bases
+    )
+
+
+def begins_with(strand: str, primer: str) -> bool:
+    """Say whether a strand starts with a primer; both are plain bases, 5' to 3'.
+
+    >>> begins_with("ACCTNNNNGGCA", "ACYT")
+    True
+    """
+    return len(primer) <= len(strand) and matches(strand[: len(primer)], primer)

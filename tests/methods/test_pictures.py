@@ -186,3 +186,16 @@ def test_nothing_is_drawn_where_nothing_is_known_of_the_amplicon() -> None:
 def test_ticks_of_the_ruler_leave_room_for_their_numbers(length: int, width: int) -> None:
     step = pictures.tick_step(length, width)
     assert step * (width - 24) / length >= 48
+
+
+@pytest.mark.req("D11")
+@pytest.mark.parametrize(("wrong", "strand"), [(8, 1), (9, 0)])
+def test_long_oligo_may_differ_by_no_more_than_the_most(wrong: int, strand: int) -> None:
+    turn = str.maketrans("ACGT", "CGTA")
+    bases = "".join(
+        letter.translate(turn) if place % 10 == 5 and place // 10 < wrong else letter
+        for place, letter in enumerate(AMPLICON[10:105])
+    )
+    site = pictures.locate(AMPLICON, "probe", "P", bases)
+    assert site.strand == strand
+    assert len(site.mismatches) == (wrong if strand else 0)

@@ -182,6 +182,23 @@ def test_wrong_part_is_named_with_its_place(fields: dict[str, Any], field: str, 
     assert words in str(errors[field][0])
 
 
+@pytest.mark.req("D11")
+def test_more_oligos_than_a_method_can_have_are_refused() -> None:
+    most = exchange.MOST_OLIGOS
+    fine = exchange.check(method_content(oligos=[oligo("probe", "ACGTACGT")] * most))
+    assert fine.errors == {}
+    assert "oligos" in exchange.check(method_content(oligos=[oligo("probe", "ACGTACGT")] * (most + 1))).errors
+
+
+def test_any_forward_primer_may_begin_and_any_reverse_primer_end_the_amplicon() -> None:
+    bases = "TCGAAGGACGAAGG" + "N" * 20 + "AAGATAGTGG"
+    primers = [oligo("forward", "GGGGGGGG"), oligo("forward", "TCGAAGGACG"), oligo("reverse", "CCACTATCTT")]
+    content = method_content(oligos=primers, amplicon=bases, amplicon_bp=None)
+    assert exchange.check(content).warnings == []
+    del primers[1]
+    assert len(exchange.check(content | {"oligos": primers}).warnings) == 1
+
+
 def test_each_set_needs_its_primers_for_submission(app: Flask) -> None:
     content = whole_content()
     content["oligos"] = content["oligos"][:-2]
