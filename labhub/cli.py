@@ -29,7 +29,6 @@ from labhub.errors import NotFound, Refusal
 from labhub.i18n import LANGUAGES, _, in_language
 from labhub.indicators import commands as indicators
 from labhub.indicators import queries as indicator_queries
-from labhub.indicators.sheets import write_xlsx
 from labhub.jobs import EmbeddedConsumer
 from labhub.lmos import commands as lmos
 from labhub.lmos import queries as lmo_queries
@@ -567,9 +566,7 @@ def show_indicators(
     elif format_ == "csv":
         click.echo(indicator_queries.table_csv(rows), nl=False)
     elif format_ == "xlsx":
-        lines = indicator_queries.table_lines(rows)
-        numbers = ("value", "unique", "machine")
-        sys.stdout.buffer.write(write_xlsx(indicator_queries.TABLE_COLUMNS, lines, numbers=numbers))
+        sys.stdout.buffer.write(indicator_queries.table_book(rows))
     else:
         flat = [
             {

@@ -34,6 +34,7 @@ from labhub.indicators.models import Activity, Indicator
 from labhub.usage.counting import Figures, Tally, Use, Verdict
 from labhub.usage.models import Access, UsageEvent
 from labhub.usage.queries import count_uses, first_use, ledger_rows, ledger_state, verdicts
+from labhub.workbooks import Column, Due, SheetToWrite, write_book
 
 DOWNLOADS = frozenset({"method", "sequence"})
 """Kinds of items that A08.2 counts, with their files."""
@@ -297,6 +298,19 @@ def table_lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             }
             lines.append({**shared, **{name: _text(item) for name, item in cell.items()}})
     return lines
+
+
+NUMBERS = frozenset({"value", "unique", "machine"})
+
+
+def table_book(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return the same lines as a workbook (XLSX), with counts as numbers."""
+    columns = [Column(name, Due.NUMBER if name in NUMBERS else Due.TEXT) for name in TABLE_COLUMNS]
+    lines = [
+        {name: int(text) if name in NUMBERS and text else text for name, text in line.items()}
+        for line in table_lines(rows)
+    ]
+    return write_book([SheetToWrite("indicators", columns, lines)])
 
 
 def _text(value: Any) -> str:
