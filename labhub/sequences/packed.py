@@ -2,8 +2,9 @@
 
 The packed text is one run over all records, so that a search scans arrays and never strings. Each
 record is followed by 64 separators, which match nothing; a circular one before that by its first
-256 bases, so that a site over the origin lies in one piece. Letters beside A, C, G and T keep their whole meaning
-as runs of one 4-bit set; in the two bits stands one member of the set (``engines.md``, section 4).
+256 bases, so that a site over the origin lies in one piece. Letters beside A, C, G and T keep their
+whole meaning as runs of one 4-bit set; in the two bits stands one member of the set (decision
+0025).
 Coordinates are 0-based, on the plus strand as written.
 """
 
