@@ -23,8 +23,9 @@ from labhub.accounts import commands as accounts
 from labhub.accounts import queries as account_queries
 from labhub.accounts.actor import OPERATOR, Actor, Role, Scope
 from labhub.accounts.models import LinkPurpose, User
-from labhub.config import PROJECT_FOLDER, ConfigurationError, load
+from labhub.config import PROJECT_FOLDER, load
 from labhub.db import db, transaction
+from labhub.endings import one_line, run
 from labhub.errors import NotFound, Refusal
 from labhub.i18n import LANGUAGES, _, in_language
 from labhub.indicators import commands as indicators
@@ -51,50 +52,17 @@ from labhub.usage import queries as usage_queries
 SEEDS_FOLDER = PROJECT_FOLDER / "seeds"
 FIRST_ADMINISTRATOR = "administrator@labhub.test"
 
-MOST_FIELDS = 100
-"""Problems that one line names."""
-
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Machine output.")
 
 
 def main() -> None:
     """Run a command and turn every refusal into one line and an exit status."""
     try:
-        status = cli.main(standalone_mode=False, prog_name="labhub")
-        sys.exit(status if isinstance(status, int) else 0)  # click returns the status of Exit
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        sys.exit(1)
-    except Refusal as refusal:
-        click.echo(f"labhub: {one_line(refusal)}", err=True)
-        sys.exit(1)
-    except ConfigurationError as error:
-        click.echo(f"labhub: {error}", err=True)
-        sys.exit(1)
+        run(cli, None, "labhub")
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).splitlines()[0]
         click.echo(f"labhub: the database refused: {cause}", err=True)
         sys.exit(1)
-    except OSError as error:
-        click.echo(f"labhub: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
-        sys.exit(1)
-
-
-def one_line(refusal: Refusal) -> str:
-    """Return a refusal with its fields, on one line."""
-    text = " ".join(str(refusal.message).split())
-    fields = [
-        f"{name}: {' '.join(str(one).split())}"
-        for name, texts in refusal.errors.items()
-        for one in texts
-        if str(one) != str(refusal.message)
-    ]
-    if len(fields) > MOST_FIELDS:
-        fields[MOST_FIELDS:] = [f"and {len(fields) - MOST_FIELDS} more"]
-    return text + (f" [{'; '.join(fields)}]" if fields else "")
 
 
 @contextmanager
