@@ -58,6 +58,8 @@ from labhub.web.downloads import init_downloads
 from labhub.web.errors import init_errors
 from labhub.web.headers import init_headers
 from labhub.web.json import Provider
+from labhub.work import api as work_api
+from labhub.work import views as work_views
 
 __all__ = ["accounts_models", "audit", "create_app", "outbox", "storage"]
 
@@ -80,6 +82,7 @@ API_BLUEPRINTS = (
     samples_api,
     indicators_api,
     forum_api,
+    work_api,
 )
 PAGE_BLUEPRINTS = (
     pages,
@@ -99,6 +102,7 @@ PAGE_BLUEPRINTS = (
     indicators_views,
     forum_views,
     samples_views,
+    work_views,
 )
 
 
@@ -179,6 +183,7 @@ def create_app(config: Config | None = None) -> Flask:
         app.register_blueprint(module.bp)
         protect(app, module.bp, module.ACCESS)
     network_views.init_jobs(app)
+    work_views.init_jobs(app)
     schema_docs.init_docs(app)
     init_errors(app)
     init_headers(app, config)

@@ -48,6 +48,7 @@ from labhub.serving import check_port
 from labhub.serving import serve as run_server
 from labhub.usage import commands as usage
 from labhub.usage import queries as usage_queries
+from labhub.work import queries as work_queries
 
 SEEDS_FOLDER = PROJECT_FOLDER / "seeds"
 FIRST_ADMINISTRATOR = "administrator@labhub.test"
@@ -195,8 +196,7 @@ def first_administrator_link() -> str:
 def worker(threads: int) -> None:
     """Run background jobs and schedules (with LABHUB_REDIS_URL; else `serve` runs them itself)."""
     app = create_app(load())
-    consumer = EmbeddedConsumer(app.extensions["labhub.jobs"], threads).consumer
-    consumer.run()
+    EmbeddedConsumer(app.extensions["labhub.jobs"], threads).run()
 
 
 # People ---------------------------------------------------------------------------------------
@@ -577,6 +577,7 @@ def run_doctor(fix: bool, as_json: bool) -> None:
             fix=fix,
         )
         method_index.examine(diagnosis, fix=fix)
+        diagnosis.problems.extend(work_queries.fault_lines())
     if as_json:
         click.echo(json.dumps(asdict(diagnosis)))
     else:

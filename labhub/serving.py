@@ -18,7 +18,7 @@ def application() -> Flask:
     app = create_app()
     config: Config = app.extensions["labhub.config"]
     if not config.redis_url:
-        consumer = EmbeddedConsumer(app.extensions["labhub.jobs"])
+        consumer = EmbeddedConsumer(app.extensions["labhub.jobs"], threads=3)
         consumer.start()
         atexit.register(consumer.stop)
     return app

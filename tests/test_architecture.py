@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent / "labhub"
 LEVELS = [
     "ground",
     "accounts",
+    "work",
     "usage",
     "training",
     "lmos",

@@ -56,3 +56,22 @@ def test_the_queue_in_redis_sends_mail(app: Flask, redis_url: str, tmp_path: Pat
 def test_redis_is_taken_from_the_settings(tmp_path: Path) -> None:
     config = load({"LABHUB_INSTANCE": str(tmp_path), "LABHUB_REDIS_URL": "redis://127.0.0.1:6379/0"})
     assert config.redis_url == "redis://127.0.0.1:6379/0"
+
+
+def test_the_lock_of_a_killed_process_does_not_stop_mail(app: Flask, tmp_path: Path) -> None:
+    config = replace(app.extensions["labhub.config"], testing=False, instance=tmp_path)
+    killed = make_jobs(app, config, FakePostman())
+    killed.huey.lock_task("send-mail").acquire()
+    killed.huey.storage.close()
+    assert len(run_one_mail(app, config).messages) == 1
+
+
+@pytest.mark.redis
+def test_locks_in_redis_run_out(app: Flask, redis_url: str, tmp_path: Path) -> None:
+    own = redis_url.removesuffix("/0") + "/2"
+    config = replace(app.extensions["labhub.config"], testing=False, instance=tmp_path, redis_url=own)
+    jobs = make_jobs(app, config, FakePostman())
+    with jobs.huey.lock_task("send-mail"):
+        (key,) = jobs.huey.storage.conn.keys("*send-mail*")
+        assert 0 < jobs.huey.storage.conn.ttl(key) <= 900
+    jobs.huey.storage.close()

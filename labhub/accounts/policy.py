@@ -102,6 +102,9 @@ RULES: dict[str, dict[Role, Condition]] = {
     "laboratory.change": {R.MANAGER: own_laboratory, R.SECRETARIAT: always},
     "party.change": {R.SECRETARIAT: always},
     "audit.read": {R.SECRETARIAT: always, R.ADMINISTRATOR: always},
+    # long work
+    "job.cancel": {R.VISITOR: oneself},
+    "job.faults": {R.ADMINISTRATOR: always},
     # LMOs
     "lmo.change": {R.SECRETARIAT: always},
     "element.change": {R.SECRETARIAT: always},

@@ -21,7 +21,7 @@ from labhub.i18n import current_language
 P = ParamSpec("P")
 MOST_BYTES = 32 << 20
 LONGEST_QUERY = 1000
-PERSONAL = frozenset({"session", "token", "password", "join", "saved-search"})
+PERSONAL = frozenset({"session", "token", "password", "join", "saved-search", "job"})
 """First words of actions in the audit trail that change nothing of what visitors see of any record."""
 KEPT_HEADERS = ("Content-Type", "ETag", "X-Pagination", "Link")
 
