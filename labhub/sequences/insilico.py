@@ -1,0 +1,744 @@
+"""In-silico PCR: which assays make which products of which records (``docs/insilico.md``).
+
+Pure: assays and a packed library in, columns of numbers out. A site is where an oligo lies with few
+enough differences; two sites of an assay that face each other make a product. Sites are found over all
+assays at once (``seeds.py``) and belong to the place where they begin, so that any cut of the library gives
+the same sites; products are paired afterwards. Coordinates are 0-based, on the plus strand as written.
+
+A reference letter matches an oligo letter when its bases are a part of the oligo letter's: so N in a
+reference matches only N. Case is ignored, U is T, inosine is N. Every product is reported once.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labhub.errors import Invalid
+from labhub.i18n import Message, _
+from labhub.sequences.oligos import matches, read_oligo, reverse_complement
+from labhub.sequences.packed import SETS, PackedLibrary
+from labhub.sequences.seeds import WIDTH, Pattern, SeedTable, seed_table
+
+MOST_MISMATCHES = 5
+"""Differences a primer may have in a search."""
+MOST_SITES = 1_000_000
+"""Sites of one oligo on one strand that are kept; then the search says that it was cut off."""
+MOST_PRODUCTS = 1_000_000
+"""Products of one assay that are kept; then the search says that it was cut off."""
+CHUNK = 1 << 18
+"""Places that are looked up at once: what is computed of them fits a processor's cache."""
+PIECE = 1 << 23
+"""Places that one thread takes at a time."""
+REACH = 256
+"""No site begins this far before a place that it reaches."""
+
+FORWARD_REVERSE, FORWARD_FORWARD, REVERSE_REVERSE = 0, 1, 2
+"""Kinds of products: of both primers, or of one primer on both sides."""
+
+Numbers = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Assay:
+    """A pair of primers and perhaps a probe, 5' to 3', as people write them (``read_oligo``)."""
+
+    name: str
+    forward: str
+    reverse: str
+    probe: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What counts as a product; differences are substitutions, per oligo."""
+
+    max_mismatches: int = 2
+    three_prime_exact: int = 3
+    """Bases at the 3' end of a primer that may not differ."""
+    min_size: int = 40
+    """Bases of a product, with its primers."""
+    max_size: int = 1500
+    probe_mismatches: int | None = None
+    """None: as many as a primer may have."""
+    self_products: bool = False
+    """Whether products of one primer on both sides are reported too."""
+    most_sites: int = MOST_SITES
+    most_products: int = MOST_PRODUCTS
+
+    @property
+    def most_probe_mismatches(self) -> int:
+        """Return how often the probe may differ."""
+        return self.max_mismatches if self.probe_mismatches is None else self.probe_mismatches
+
+    def check(self) -> None:
+        """Raise ``Invalid`` naming what is out of its range."""
+        if not 0 <= self.max_mismatches <= MOST_MISMATCHES:
+            raise Invalid(
+                _("A search allows 0 to %(most)s mismatches a primer.", most=MOST_MISMATCHES),
+                field="max_mismatches",
+            )
+        if self.probe_mismatches is not None and not 0 <= self.probe_mismatches <= 2 * MOST_MISMATCHES:
+            raise Invalid(
+                _("A search allows 0 to %(most)s mismatches of a probe.", most=2 * MOST_MISMATCHES),
+                field="probe_mismatches",
+            )
+        if self.three_prime_exact < 0:
+            raise Invalid(_("The number of exact 3' bases must be 0 or more."), field="three_prime_exact")
+        if self.min_size < 1 or self.max_size < self.min_size:
+            raise Invalid(
+                _("The sizes of a product must be 1 or more, the least not above the most."), field="min_size"
+            )
+        if self.max_size >= 1 << 31:
+            raise Invalid(_("The largest product is too large."), field="max_size")
+        if self.most_sites < 1 or self.most_products < 1:
+            raise Invalid(_("The most sites and products must be 1 or more."), field="most_sites")
+
+
+@dataclass(eq=False)
+class Products:
+    """Products as columns, sorted by assay, record, start, size, strand and kind."""
+
+    assay: Numbers = field(default_factory=lambda: np.zeros(0, np.int32))
+    """Place of the assay in what was asked."""
+    record: Numbers = field(default_factory=lambda: np.zeros(0, np.int32))
+    start: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
+    """First base, always in the record; over the origin when ``start + size`` is more than its length."""
+    size: Numbers = field(default_factory=lambda: np.zeros(0, np.int32))
+    strand: Numbers = field(default_factory=lambda: np.zeros(0, np.int8))
+    """1 when the left primer is the forward one, -1 when it is the reverse one."""
+    kind: Numbers = field(default_factory=lambda: np.zeros(0, np.int8))
+    """0 of both primers, 1 of the forward primer alone, 2 of the reverse one alone."""
+    mm_f: Numbers = field(default_factory=lambda: np.zeros(0, np.int8))
+    """Mismatches of the forward primer; of a product of one primer, those of its left site."""
+    mm_r: Numbers = field(default_factory=lambda: np.zeros(0, np.int8))
+    probe_mm: Numbers = field(default_factory=lambda: np.zeros(0, np.int8))
+    """Fewest mismatches of the probe inside the product on either strand; -1 when above the limit or none."""
+
+    def __len__(self) -> int:
+        return len(self.assay)
+
+    def take(self, rows: Numbers) -> "Products":
+        """Return some rows, by number or by mask."""
+        return Products(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
+
+
+@dataclass(eq=False)
+class Sites:
+    """Sites as columns, sorted by pattern and position, each once."""
+
+    pattern: Numbers = field(default_factory=lambda: np.zeros(0, np.int32))
+    """Number of the oligo and orientation among those that the assays make."""
+    position: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Packed position of the leftmost base."""
+    mismatches: Numbers = field(default_factory=lambda: np.zeros(0, np.int8))
+    cut: frozenset[int] = frozenset()
+    """Patterns with more sites than are kept; the leftmost are."""
+
+    def __len__(self) -> int:
+        return len(self.pattern)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What was searched."""
+
+    assays: int
+    records: int
+    bases: int
+
+
+@dataclass(eq=False)
+class Found:
+    """What a search found, and what it could not do."""
+
+    products: Products
+    refused: list[tuple[str, Message]]
+    """Names of assays that could not be searched, and why."""
+    truncated: list[tuple[str, Message]]
+    """Names of assays whose products are not complete, and why."""
+    searched: Searched
+
+
+# --- assays to patterns
+
+
+@dataclass(frozen=True, eq=False)
+class _Combination:
+    """A left and a right pattern whose sites make products of an assay."""
+
+    assay: int
+    left: int
+    right: int
+    strand: int
+    kind: int
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Assays made ready: their different oligos in both orientations, and what pairs with what."""
+
+    table: SeedTable
+    combinations: tuple[_Combination, ...]
+    probes: tuple[bytes, ...]
+    """The 4-bit sets of each assay's probe; empty without one."""
+    refused: tuple[tuple[int, Message], ...]
+
+
+def prepare(assays: Sequence[Assay], settings: Settings) -> Prepared:
+    """Return assays ready to be searched; those that cannot be are named in ``refused``."""
+    settings.check()
+    return _prepared(
+        tuple(assays), settings.max_mismatches, settings.three_prime_exact, settings.self_products
+    )
+
+
+@lru_cache(maxsize=8)
+def _prepared(assays: tuple[Assay, ...], most: int, exact: int, self_products: bool) -> Prepared:
+    patterns: dict[Pattern, int] = {}
+    combinations: list[_Combination] = []
+    refused: list[tuple[int, Message]] = []
+    probes: list[bytes] = []
+
+    def number(bases: str, right: bool) -> int:
+        sets = SETS[np.frombuffer(bases.encode(), np.uint8)].tobytes()
+        return patterns.setdefault(Pattern(sets, right), len(patterns))
+
+    for place, assay in enumerate(assays):
+        try:
+            forward, reverse, probe = _oligos(assay)
+        except Invalid as refusal:
+            refused.append(
+                (
+                    place,
+                    refusal.message
+                    if isinstance(refusal.message, Message)
+                    else _("%(text)s", text=refusal.message),
+                )
+            )
+            probes.append(b"")
+            continue
+        probes.append(SETS[np.frombuffer(probe.encode(), np.uint8)].tobytes())
+        both = [(forward, reverse, 1, FORWARD_REVERSE)]
+        if forward != reverse:
+            both.append((reverse, forward, -1, FORWARD_REVERSE))
+            if self_products:
+                both.append((forward, forward, 1, FORWARD_FORWARD))
+                both.append((reverse, reverse, -1, REVERSE_REVERSE))
+        for left, right, strand, kind in both:
+            combinations.append(
+                _Combination(
+                    place, number(left, True), number(reverse_complement(right), False), strand, kind
+                )
+            )
+    return Prepared(
+        table=seed_table(tuple(patterns), most, exact),
+        combinations=tuple(combinations),
+        probes=tuple(probes),
+        refused=tuple(refused),
+    )
+
+
+def _oligos(assay: Assay) -> tuple[str, str, str]:
+    """Return the bases of an assay's oligos; raises ``Invalid`` naming the oligo and the letter."""
+    found = []
+    for role, text in (("forward", assay.forward), ("reverse", assay.reverse), ("probe", assay.probe)):
+        if role == "probe" and not text.strip():
+            found.append("")
+            continue
+        try:
+            found.append(read_oligo(text).bases)
+        except Invalid as refusal:
+            message = {
+                "forward": _("Forward primer: %(problem)s", problem=refusal.message),
+                "reverse": _("Reverse primer: %(problem)s", problem=refusal.message),
+                "probe": _("Probe: %(problem)s", problem=refusal.message),
+            }[role]
+            raise Invalid(message) from None
+    return found[0], found[1], found[2]
+
+
+# --- search
+
+
+def search(
+    assays: Sequence[Assay],
+    library: PackedLibrary,
+    settings: Settings = Settings(),
+    *,
+    index: Any = None,
+    threads: int = 1,
+    progress: Callable[[int, int], object] | None = None,
+) -> Found:
+    """Return every product of the assays in the library.
+
+    ``index`` (of the same library) makes few assays faster. ``progress`` is told how many
+    of how many packed positions were searched.
+    """
+    prepared = prepare(assays, settings)
+    every = _every_site(prepared, library, settings, threads, progress)
+    return found_from(assays, every, library, settings)
+
+
+def found_from(assays: Sequence[Assay], every: Sites, library: PackedLibrary, settings: Settings) -> Found:
+    """Return what the sites of a whole library make: the last step of a search, wherever they were found."""
+    prepared = prepare(assays, settings)
+    products, cut = _paired(prepared, every, library, settings)
+    truncated: dict[int, Message] = {}
+    for combination in prepared.combinations:
+        if combination.left in every.cut or combination.right in every.cut:
+            truncated[combination.assay] = _(
+                "A primer has more than %(most)s sites on one strand; products are missing.",
+                most=settings.most_sites,
+            )
+        elif combination.assay in cut:
+            truncated.setdefault(
+                combination.assay,
+                _(
+                    "There are more than %(most)s products; the others are missing.",
+                    most=settings.most_products,
+                ),
+            )
+    return Found(
+        products=products,
+        refused=[(assays[place].name, message) for place, message in prepared.refused],
+        truncated=[
+            (assays[place].name, message)
+            for place, message in sorted(truncated.items(), key=lambda item: item[0])
+        ],
+        searched=Searched(
+            assays=len(assays) - len(prepared.refused),
+            records=len(library.lengths),
+            bases=library.total_bases,
+        ),
+    )
+
+
+def sites(assays: Sequence[Assay], library: PackedLibrary, low: int, high: int, settings: Settings) -> Sites:
+    """Return the sites that begin in the packed positions ``low`` to ``high``, each once."""
+    prepared = prepare(assays, settings)
+    return merged([_sites_between(prepared, library, low, high)], settings)
+
+
+def pair(assays: Sequence[Assay], every: Sites, library: PackedLibrary, settings: Settings) -> Products:
+    """Return the products that the sites of a whole library make."""
+    return _paired(prepare(assays, settings), every, library, settings)[0]
+
+
+def merged(pieces: Iterable[Sites], settings: Settings) -> Sites:
+    """Return the sites of several pieces of a library, sorted and each once, with no more than are kept."""
+    parts = list(pieces)
+    if not parts:
+        return Sites()
+    pattern = np.concatenate([part.pattern for part in parts])
+    position = np.concatenate([part.position for part in parts])
+    mismatches = np.concatenate([part.mismatches for part in parts])
+    cut = frozenset().union(*(part.cut for part in parts))
+    order = np.lexsort((position, pattern))
+    pattern, position, mismatches = pattern[order], position[order], mismatches[order]
+    keep = np.ones(len(pattern), np.bool_)
+    keep[1:] = (pattern[1:] != pattern[:-1]) | (position[1:] != position[:-1])
+    pattern, position, mismatches = pattern[keep], position[keep], mismatches[keep]
+    counts = np.bincount(pattern) if len(pattern) else np.zeros(0, np.int64)
+    if (counts > settings.most_sites).any():
+        cut |= frozenset(np.flatnonzero(counts > settings.most_sites).tolist())
+        rank = np.arange(len(pattern)) - np.repeat(np.cumsum(counts) - counts, counts)
+        few = rank < settings.most_sites
+        pattern, position, mismatches = pattern[few], position[few], mismatches[few]
+    return Sites(pattern, position, mismatches, cut)
+
+
+def _every_site(
+    prepared: Prepared,
+    library: PackedLibrary,
+    settings: Settings,
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> Sites:
+    """Return the sites of the whole library, cut into pieces for the threads."""
+    lows = range(0, library.size, PIECE)
+
+    def one(low: int) -> Sites:
+        return merged([_sites_between(prepared, library, low, min(low + PIECE, library.size))], settings)
+
+    parts: list[Sites] = []
+    with ThreadPoolExecutor(threads) as pool:
+        results: Iterator[Sites] = map(one, lows) if threads == 1 else pool.map(one, lows)
+        for number, part in enumerate(results, 1):
+            parts.append(part)
+            if progress is not None:
+                progress(min(number * PIECE, library.size), library.size)
+    return merged(parts, settings)
+
+
+# --- sites
+
+
+def _sites_between(prepared: Prepared, library: PackedLibrary, low: int, high: int) -> Sites:
+    """Return the sites that begin between two positions, unsorted and perhaps twice."""
+    table = prepared.table
+    found: list[tuple[Numbers, Numbers, Numbers]] = []
+    high = min(high, library.size)
+    if low >= high:
+        return Sites()
+    if len(table.words):
+        for first in range(max(low - WIDTH, 0) // 4 * 4, high + REACH, CHUNK):
+            found += _scanned(table, library, first, min(first + CHUNK, high + REACH), low, high)
+    for number in table.slow:
+        found += _compared_everywhere(table, library, number, low, high)
+    if not found:
+        return Sites()
+    pattern, position, mismatches = (np.concatenate(column) for column in zip(*found, strict=True))
+    return Sites(pattern, position, mismatches)
+
+
+def _packed_bytes(library: PackedLibrary, low: int, high: int) -> NDArray[np.uint8]:
+    """Return packed bytes ``low`` to ``high``, zeros outside the library."""
+    inside = library.packed[max(low, 0) : max(high, 0)]
+    if len(inside) == high - low:
+        return inside
+    whole = np.zeros(high - low, np.uint8)
+    whole[max(-low, 0) : max(-low, 0) + len(inside)] = inside
+    return whole
+
+
+def _scanned(
+    table: SeedTable, library: PackedLibrary, first: int, end: int, low: int, high: int
+) -> list[tuple[Numbers, Numbers, Numbers]]:
+    """Look up the words of places ``first`` (a multiple of 4) to ``end``; compare what they may begin."""
+    margin = REACH // 4
+    begin = first // 4 - margin
+    count = -(-(end - first) // 4)
+    windows = _windows(_packed_bytes(library, begin, begin + count + 2 * margin + 8))
+    scanned = windows[margin : margin + count].view(np.int64)
+    code = np.empty(count, np.int64)
+    hit = np.empty(count, np.bool_)
+    found = []
+    for phase in range(4):
+        np.right_shift(scanned, 2 * phase, out=code)
+        np.bitwise_and(code, 4**WIDTH - 1, out=code)
+        np.take(table.is_word, code, out=hit, mode="clip")
+        places = np.flatnonzero(hit)
+        if len(places):
+            pattern, offset, which = _postings(table, code[places])
+            starts = 4 * places[which] + phase - offset  # of the compared window, from ``first`` on
+            if found_here := _verified(table, library, windows, pattern, starts, first, margin, low, high):
+                found.append(found_here)
+    return found
+
+
+def _windows(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the 32 bases that begin with each packed byte but the last 7."""
+    two = packed[:-1].astype(np.uint16) | packed[1:].astype(np.uint16) << np.uint16(8)
+    four = two[:-2].astype(np.uint32) | two[2:].astype(np.uint32) << np.uint32(16)
+    return four[:-4].astype(np.uint64) | four[4:].astype(np.uint64) << np.uint64(32)
+
+
+def _postings(table: SeedTable, codes: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Return patterns and offsets of words, and for each which of the words it is of."""
+    begins = table.begins[codes]
+    if table.most_postings == 1:
+        return table.posting_pattern[begins], table.posting_offset[begins], np.arange(len(codes))
+    counts = table.begins[codes + 1] - begins
+    which = np.repeat(np.arange(len(codes)), counts)
+    ends = np.cumsum(counts)
+    row = np.arange(len(which)) + np.repeat(begins - (ends - counts), counts)
+    return table.posting_pattern[row], table.posting_offset[row], which
+
+
+_EVEN_BITS = np.uint64(0x5555555555555555)
+
+
+def _verified(
+    table: SeedTable,
+    library: PackedLibrary,
+    windows: NDArray[np.uint64],
+    pattern: Numbers,
+    starts: Numbers,
+    first: int,
+    margin: int,
+    low: int,
+    high: int,
+) -> tuple[Numbers, Numbers, Numbers] | None:
+    """Compare patterns with the reference where they may begin; return pattern, position, mismatches."""
+    seen = windows[(starts >> 2) + margin] >> ((starts & 3) << 1).astype(np.uint64)
+    differ = (seen ^ table.bases[pattern]) & table.masks[pattern]
+    differ = (differ | differ >> np.uint64(1)) & _EVEN_BITS
+    number = np.bitwise_count(differ)
+    keep = np.flatnonzero(number <= table.most_mismatches)
+    if not len(keep):
+        return None
+    pattern, number = pattern[keep], number[keep].astype(np.int8)
+    position = starts[keep] + first - table.skipped[pattern]
+    sound = (differ[keep] & table.exact[pattern] == 0) & (position >= low) & (position < high)
+    pattern, number, position = pattern[sound], number[sound], position[sound]
+    if not len(pattern):
+        return None
+    doubtful = np.flatnonzero(
+        table.recount[pattern] | _touches_odd(library, position, table.lengths[pattern])
+    )
+    if len(doubtful):
+        number[doubtful] = _counted(table, library, pattern[doubtful], position[doubtful])
+        keep = number <= table.most_mismatches
+        pattern, number, position = pattern[keep], number[keep], position[keep]
+    return pattern, position, number
+
+
+def _touches_odd(library: PackedLibrary, position: Numbers, sizes: Numbers) -> NDArray[np.bool_]:
+    """Say of windows whether they hold a base that is not A, C, G or T."""
+    if not len(library.odd_end):
+        return np.zeros(len(position), np.bool_)
+    run = np.searchsorted(library.odd_end, position, side="right")
+    inside = np.minimum(run, len(library.odd_end) - 1)
+    return (run < len(library.odd_end)) & (library.odd_start[inside] < position + sizes)
+
+
+TOO_MANY = 100
+"""Mismatches of what is no site: a 3' base that had to be exact differs, or the record ends."""
+FIRM = 50
+"""The same where bases are counted in a byte; with those of the longest oligo it is below 256."""
+
+
+def _counted(table: SeedTable, library: PackedLibrary, pattern: Numbers, position: Numbers) -> Numbers:
+    """Return mismatches by sets of bases, one site at a time: for the few that the window cannot decide."""
+    counts = np.empty(len(pattern), np.int8)
+    for row, (number, start) in enumerate(zip(pattern.tolist(), position.tolist(), strict=True)):
+        wanted = table.patterns[number]
+        size = len(wanted.sets)
+        if start < 0 or start + size > library.size:
+            counts[row] = TOO_MANY
+            continue
+        seen = library.sets(start, start + size)
+        differ = (seen & ~np.frombuffer(wanted.sets, np.uint8) != 0) | (seen == 0)
+        exact = min(table.exact_bases, size)
+        firm = differ[size - exact :] if wanted.three_prime_right else differ[:exact]
+        counts[row] = TOO_MANY if firm.any() else min(int(differ.sum()), TOO_MANY)
+    return counts
+
+
+def _compared_everywhere(
+    table: SeedTable, library: PackedLibrary, number: int, low: int, high: int
+) -> list[tuple[Numbers, Numbers, Numbers]]:
+    """Compare one pattern with every place: for what is so ambiguous that words do not help."""
+    wanted = table.patterns[number]
+    size = len(wanted.sets)
+    exact = min(table.exact_bases, size)
+    firm = range(size - exact, size) if wanted.three_prime_right else range(exact)
+    found = []
+    for first in range(low, high, CHUNK):
+        end = min(first + CHUNK, high, library.size - size + 1)
+        if end <= first:
+            break
+        seen = library.sets(first, end + size - 1)
+        seen = seen | (seen == 0).view(np.uint8) << np.uint8(4)  # 16 is in no letter's set
+        count = np.zeros(end - first, np.uint8)
+        for place, letter in enumerate(wanted.sets):
+            differs = (seen[place : place + len(count)] & np.uint8(255 - letter)) != 0
+            if place in firm:
+                np.maximum(count, differs.view(np.uint8) * np.uint8(FIRM), out=count)
+            else:
+                count += differs.view(np.uint8)
+        places = np.flatnonzero(count <= table.most_mismatches)
+        if len(places):
+            found.append(
+                (
+                    np.full(len(places), number, np.int32),
+                    places + first,
+                    count[places].astype(np.int8),
+                )
+            )
+    return found
+
+
+# --- products
+
+
+def _paired(
+    prepared: Prepared, every: Sites, library: PackedLibrary, settings: Settings
+) -> tuple[Products, set[int]]:
+    """Return the products of sites, and the assays that have more than are kept."""
+    record, place = library.locate(every.position)
+    inside = place < library.lengths[record] if len(record) else np.zeros(0, np.bool_)
+    pattern, position = every.pattern[inside], every.position[inside]  # one in the wrap is a repeat
+    mismatches, record, place = every.mismatches[inside], record[inside], place[inside]
+    lengths = library.lengths
+    begins = np.searchsorted(pattern, np.arange(len(prepared.table.patterns) + 1))
+    columns: list[tuple[Numbers, ...]] = []
+    cut: set[int] = set()
+    made: dict[int, int] = {}
+    for combination in prepared.combinations:
+        left = slice(begins[combination.left], begins[combination.left + 1])
+        right = slice(begins[combination.right], begins[combination.right + 1])
+        if left.start == left.stop or right.start == right.stop:
+            continue
+        left_size = int(prepared.table.lengths[combination.left])
+        right_size = int(prepared.table.lengths[combination.right])
+        least = max(settings.min_size, left_size, right_size)
+        at = position[left]
+        whose = record[left]
+        whole = lengths[whose]
+        origin = library.offsets[whose]
+        most = np.minimum(settings.max_size, whole)
+        circular = library.circular[whose]
+        ends = np.where(circular, origin + whole - 1, origin + whole - right_size)
+        turns = ((0, np.ones(len(at), np.bool_)), (1, circular))
+        rights = position[right]
+        for turn, may in turns:
+            shift = whole * turn
+            low = np.searchsorted(rights, np.maximum(at + least - right_size - shift, origin), side="left")
+            high = np.searchsorted(rights, np.minimum(at + most - right_size - shift, ends), side="right")
+            counts = np.where(may, np.maximum(high - low, 0), 0)
+            room = settings.most_products - made.get(combination.assay, 0)
+            if int(counts.sum()) > room:
+                cut.add(combination.assay)
+                before = np.cumsum(counts) - counts
+                counts = np.clip(room - before, 0, counts)
+            total = int(counts.sum())
+            if not total:
+                continue
+            made[combination.assay] = made.get(combination.assay, 0) + total
+            which = np.repeat(np.arange(len(at)), counts)
+            row = np.arange(total) + np.repeat(low - (np.cumsum(counts) - counts), counts)
+            size = rights[row] + shift[which] + right_size - at[which]
+            left_mm, right_mm = mismatches[left][which], mismatches[right][row]
+            is_reverse = combination.strand < 0 and combination.kind == FORWARD_REVERSE
+            columns.append(
+                (
+                    np.full(total, combination.assay, np.int32),
+                    whose[which].astype(np.int32),
+                    place[left][which],
+                    size.astype(np.int32),
+                    np.full(total, combination.strand, np.int8),
+                    np.full(total, combination.kind, np.int8),
+                    right_mm if is_reverse else left_mm,
+                    left_mm if is_reverse else right_mm,
+                    np.full(total, -1, np.int8),
+                )
+            )
+    if not columns:
+        return Products(), cut
+    found = Products(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+    found = found.take(
+        np.lexsort((found.kind, found.strand, found.size, found.start, found.record, found.assay))
+    )
+    found.probe_mm = _probed(prepared, found, library, settings.most_probe_mismatches)
+    return found, cut
+
+
+PROBED = 1 << 20
+"""Bases of products in which a probe is looked for at once."""
+
+
+def _probed(prepared: Prepared, products: Products, library: PackedLibrary, most: int) -> Numbers:
+    """Return the fewest mismatches of each product's probe inside it, on either strand, or -1."""
+    best = np.full(len(products), -1, np.int8)
+    begins = np.searchsorted(products.assay, np.arange(len(prepared.probes) + 1))
+    for number, probe in enumerate(prepared.probes):
+        if not probe or begins[number] == begins[number + 1]:
+            continue
+        wanted = np.frombuffer(probe, np.uint8)
+        strands = (wanted, _complement(wanted))
+        row = int(begins[number])
+        while row < begins[number + 1]:
+            pieces: list[NDArray[np.uint8]] = []
+            bounds: list[int] = []
+            total = 0
+            first = row
+            while row < begins[number + 1] and (not pieces or total + products.size[row] <= PROBED):
+                pieces.append(
+                    _sets_of(
+                        library, int(products.record[row]), int(products.start[row]), int(products.size[row])
+                    )
+                )
+                bounds.append(total)
+                total += len(pieces[-1])
+                row += 1
+            text = np.concatenate(pieces)
+            text |= (text == 0).view(np.uint8) << np.uint8(4)
+            fewest = np.full(row - first, TOO_MANY, np.int64)
+            if total >= len(wanted):
+                for strand in strands:
+                    count = np.zeros(total - len(wanted) + 1, np.uint8)
+                    for place, letter in enumerate(strand.tolist()):
+                        count += ((text[place : place + len(count)] & np.uint8(255 - letter)) != 0).view(
+                            np.uint8
+                        )
+                    whole = np.full(total, 255, np.uint8)
+                    whole[: len(count)] = count
+                    for bound in [*bounds[1:], total]:  # a probe does not reach over two products
+                        whole[max(bound - len(wanted) + 1, 0) : bound] = 255
+                    fewest = np.minimum(fewest, np.minimum.reduceat(whole, bounds))
+            best[first:row] = np.where(fewest <= most, fewest, -1)
+    return best
+
+
+def _complement(sets: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the sets of the other strand, 5' to 3'."""
+    back = sets[::-1]
+    turned: NDArray[Any] = (back & 1) << 3 | (back & 2) << 1 | (back & 4) >> 1 | (back & 8) >> 3
+    return turned
+
+
+def _sets_of(library: PackedLibrary, record: int, start: int, size: int) -> NDArray[np.uint8]:
+    """Return the 4-bit sets of a stretch of a record, over its origin where it reaches that."""
+    begin, length = int(library.offsets[record]), int(library.lengths[record])
+    if start + size <= length:
+        return library.sets(begin + start, begin + start + size)
+    return np.concatenate(
+        (library.sets(begin + start, begin + length), library.sets(begin, begin + start + size - length))
+    )
+
+
+# --- pictures of a site
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """An oligo and the site that it lies on, both 5' to 3' of the oligo."""
+
+    oligo: str
+    site: str
+    mismatches: tuple[int, ...]
+    """Bases that differ, 1-based from the 5' end of the oligo."""
+
+    @property
+    def bars(self) -> str:
+        """Return a line between the two: ``|`` where they match and ``.`` where they differ."""
+        wrong = set(self.mismatches)
+        return "".join("." if place in wrong else "|" for place in range(1, len(self.oligo) + 1))
+
+    def __str__(self) -> str:
+        return f"{self.oligo}\n{self.bars}\n{self.site}"
+
+
+def aligned(oligo: str, site: str) -> Aligned:
+    """Return an oligo beside a site of its length.
+
+    >>> print(aligned("ACRT", "TCAT"))
+    ACRT
+    .|||
+    TCAT
+    """
+    wrong = tuple(
+        place
+        for place, (letter, wanted) in enumerate(zip(site, oligo, strict=True), 1)
+        if not matches(letter, wanted)
+    )
+    return Aligned(oligo, site, wrong)
+
+
+def aligned_primers(
+    assay: Assay, library: PackedLibrary, products: Products, row: int
+) -> tuple[Aligned, Aligned]:
+    """Return the left and the right primer of a product on their sites; the left is on the plus strand."""
+    forward, reverse = read_oligo(assay.forward).bases, read_oligo(assay.reverse).bases
+    record, start, size = (int(column[row]) for column in (products.record, products.start, products.size))
+    left, right = (forward, reverse) if products.strand[row] > 0 else (reverse, forward)
+    if products.kind[row] != FORWARD_REVERSE:
+        right = left
+    product = library.bases(record, start, size)
+    return aligned(left, product[: len(left)]), aligned(right, reverse_complement(product)[: len(right)])
