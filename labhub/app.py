@@ -45,10 +45,12 @@ from labhub.methods import (
 from labhub.methods import pack_api as methods_pack_api
 from labhub.methods import pack_views as methods_pack_views
 from labhub.methods import page_views as methods_page_views
+from labhub.methods import sealed_models as method_sealed_models
 from labhub.methods import views as methods_views
 from labhub.samples import api as samples_api
 from labhub.samples import views as samples_views
 from labhub.sequences import api as sequences_api
+from labhub.sequences import sealed_api, sealed_views
 from labhub.sequences import views as sequences_views
 from labhub.storage import Incoming, store_for
 from labhub.web import pages, schema_docs
@@ -61,7 +63,7 @@ from labhub.web.json import Provider
 from labhub.work import api as work_api
 from labhub.work import views as work_views
 
-__all__ = ["accounts_models", "audit", "create_app", "outbox", "storage"]
+__all__ = ["accounts_models", "audit", "create_app", "method_sealed_models", "outbox", "storage"]
 
 alembic = Alembic(metadatas=Model.metadata)
 
@@ -69,6 +71,7 @@ API_BLUEPRINTS = (
     accounts_api,
     lmos_api,
     sequences_api,
+    sealed_api,
     method_find_api,
     methods_api,
     methods_compare_api,
@@ -89,6 +92,7 @@ PAGE_BLUEPRINTS = (
     accounts_views,
     lmos_views,
     sequences_views,
+    sealed_views,
     network_views,
     method_find_views,
     methods_views,
@@ -183,6 +187,7 @@ def create_app(config: Config | None = None) -> Flask:
         app.register_blueprint(module.bp)
         protect(app, module.bp, module.ACCESS)
     network_views.init_jobs(app)
+    sealed_views.init_jobs(app)
     work_views.init_jobs(app)
     schema_docs.init_docs(app)
     init_errors(app)

@@ -104,9 +104,14 @@ def init_db(app: Flask) -> None:
 def engine_options(config: Config) -> dict[str, Any]:
     """Return the options of ``create_engine`` for this hub's database."""
     if config.is_sqlite:
-        return {"url": config.database_url, "connect_args": {"timeout": BUSY_TIMEOUT_SECONDS}}
+        return {
+            "url": config.database_url,
+            "hide_parameters": True,  # a fault's message must not carry bases or texts into the log
+            "connect_args": {"timeout": BUSY_TIMEOUT_SECONDS},
+        }
     return {
         "url": config.database_url,
+        "hide_parameters": True,
         "pool_size": 10,
         "max_overflow": 20,
         "connect_args": {"connect_timeout": 5},

@@ -120,6 +120,10 @@ RULES: dict[str, dict[Role, Condition]] = {
         R.SECRETARIAT: not_own_submission,
     },
     "sequence.seal": {R.MANAGER: own_laboratory},
+    "sealed.grant": {R.MANAGER: own_laboratory},
+    "sealed.read-uses": {R.MANAGER: own_laboratory},
+    "sealed.use": {R.ANALYST: always, R.MANAGER: always, R.FOCAL_POINT: always, R.SECRETARIAT: always},
+    "sealed.lift": {R.MANAGER: own_laboratory, R.SECRETARIAT: always},
     # methods
     "method.create": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory},
     "method.change": {R.ANALYST: own_laboratory, R.MANAGER: own_laboratory},
@@ -190,6 +194,8 @@ ADMINISTRATIVE = frozenset(
         "user.disable",
         "laboratory.create",
         "party.change",
+        "sealed.grant",
+        "sealed.lift",
     }
 )
 """Actions for which a bearer token needs the scope ``admin``."""

@@ -9,10 +9,11 @@ from labhub.accounts.policy import can
 from labhub.db import transaction
 from labhub.errors import NotFound
 from labhub.i18n import _
-from labhub.sequences import commands, queries, schemas
+from labhub.sequences import commands, queries, schemas, sealed_commands
 from labhub.sequences.formats import ParsedRecord, read_records
 from labhub.sequences.models import ReferenceSequence
 from labhub.sequences.records import shown_message
+from labhub.sequences.sealed_models import SealedUseKind
 from labhub.web.access import PUBLIC
 from labhub.web.api import (
     Blueprint,
@@ -122,6 +123,7 @@ def show(accession: str) -> Response:
     """Show a record: what is known of it and its features, never its bases."""
     actor = current_actor()
     sequence = queries.find_sequence(actor, accession)
+    sealed_commands.note_reading(actor, sequence, SealedUseKind.BASES, "api")
     return answer_record(record_of(actor, sequence), sequence.row_version)
 
 
@@ -204,6 +206,7 @@ def download(arguments: dict[str, Any], accession: str) -> Response:
     if arguments["version"] != 1:
         raise NotFound(_("A sequence has one version only; a new one has an accession of its own."))
     form = arguments["format"]
+    sealed_commands.note_reading(actor, sequence, SealedUseKind.DOWNLOAD, "api")
     content = queries.sequence_file(actor, sequence, form)
     item = Item("sequence", sequence.id, sequence.accession, "1", form.value, sequence.laboratory_id)
     return deliver(

@@ -23,6 +23,8 @@ from labhub.sequences.models import (
     Visibility,
 )
 from labhub.sequences.records import DownloadFormat, written
+from labhub.sequences.sealed_grant_queries import SEEING_ROLES, is_named, is_named_to_see
+from labhub.sequences.sealed_models import SealedRight
 
 NETWORK_ROLES = frozenset({Role.ANALYST, Role.MANAGER, Role.FOCAL_POINT, Role.REVIEWER, Role.SECRETARIAT})
 """Who reads what is published for the network (``docs/decisions/0016-sequences.md``)."""
@@ -40,8 +42,9 @@ def managed_laboratory_ids(actor: Actor | None) -> tuple[int, ...]:
 def is_visible(actor: Actor | None) -> ColumnElement[bool]:
     """Return the condition under which ``actor`` knows of a record: the only reading rule.
 
-    Public and network records once they were published; those of one's own laboratory always;
-    what waits for review for reviewers and the Secretariat, but never a sealed record.
+    Public and network records once they were published; those of one's own laboratory always; sealed
+    ones that the owner named the actor to see; what waits for review for reviewers and the Secretariat,
+    but never a sealed record. Who may only use a sealed record asks by ``sealed_queries``.
     """
     if actor is not None and actor.operator:
         return true()
@@ -61,6 +64,10 @@ def is_visible(actor: Actor | None) -> ColumnElement[bool]:
             )
         if actor.laboratory_ids:
             conditions.append(ReferenceSequence.laboratory_id.in_(actor.laboratory_ids))
+        if any(actor.has(role) for role in SEEING_ROLES):
+            conditions.append(
+                and_(ReferenceSequence.visibility == Visibility.SEALED, is_named(actor, SealedRight.SEE))
+            )
     return or_(*conditions)
 
 
@@ -69,6 +76,7 @@ def has_open_bases(actor: Actor | None) -> ColumnElement[bool]:
     return or_(
         ReferenceSequence.visibility != Visibility.SEALED,
         ReferenceSequence.laboratory_id.in_(managed_laboratory_ids(actor)),
+        is_named(actor, SealedRight.SEE),
     )
 
 
@@ -76,7 +84,7 @@ def may_see_bases(actor: Actor | None, sequence: ReferenceSequence) -> bool:
     """Whether ``actor`` may see the bases, digest and features of a record that is visible."""
     if sequence.visibility is not Visibility.SEALED:
         return True
-    return sequence.laboratory_id in managed_laboratory_ids(actor)
+    return sequence.laboratory_id in managed_laboratory_ids(actor) or is_named_to_see(actor, sequence)
 
 
 def is_counted(sequence: ReferenceSequence) -> bool:
@@ -322,7 +330,12 @@ def ends_of(actor: Actor | None, sequence: ReferenceSequence) -> tuple[str, str]
 def bases_of(actor: Actor | None, sequence: ReferenceSequence) -> str:
     """Return all bases, or refuse."""
     if not may_see_bases(actor, sequence):
-        raise NotAllowed(_("The bases of a sealed record are shown to the managers of its laboratory only."))
+        raise NotAllowed(
+            _(
+                "The bases of a sealed record are shown to the managers of its laboratory and to those whom "
+                "they name."
+            )
+        )
     return db.session.execute(
         select(SequenceBases.bases).where(SequenceBases.sequence_id == sequence.id)
     ).scalar_one()

@@ -11,7 +11,7 @@ from labhub.accounts.policy import can, may_ever
 from labhub.db import transaction
 from labhub.errors import Conflict, Invalid, NotFound, Refusal, StaleEdit, TooLarge
 from labhub.i18n import _
-from labhub.sequences import commands, queries, schemas
+from labhub.sequences import commands, queries, schemas, sealed_commands
 from labhub.sequences.formats import ParsedRecord, read_records
 from labhub.sequences.models import (
     STATE_NAMES,
@@ -22,6 +22,7 @@ from labhub.sequences.models import (
     Visibility,
 )
 from labhub.sequences.records import FORMAT_NAMES, shown_message
+from labhub.sequences.sealed_models import SealedUseKind
 from labhub.web.access import PUBLIC
 from labhub.web.api import expected_version, page_of, sorted_by
 from labhub.web.auth import current_actor
@@ -88,6 +89,7 @@ def show(accession: str) -> ResponseReturnValue:
     sequence = queries.find_sequence(current_actor(), accession)
     if sequence.accession != accession:
         return redirect(url_for("sequences.show", accession=sequence.accession), 302)
+    sealed_commands.note_reading(current_actor(), sequence, SealedUseKind.BASES, "web")
     return _page(sequence)
 
 
