@@ -562,7 +562,8 @@ def test_second_submission_and_publication_change_nothing(people: People, client
     for step, user in (("submission", people.manager), ("publication", people.reviewer)):
         assert act(client, base, step, user).status_code == 200
         assert act(client, base, step, user).status_code == 409
-    actions = list(db.session.scalars(select(AuditEntry.action).where(AuditEntry.object_kind == "sequence")))
+    entries = select(AuditEntry.action).where(AuditEntry.object_kind == "sequence").order_by(AuditEntry.seq)
+    actions = list(db.session.scalars(entries))
     assert actions == ["sequence.upload", "sequence.submit", "sequence.publish"]
 
 

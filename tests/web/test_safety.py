@@ -15,6 +15,13 @@ from labhub.db import Model, db
 from tests.factories import bearer, make_laboratory, make_user
 from tests.test_permissions import routes
 
+PACKED = frozenset(
+    {
+        "application/zip",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/pdf",
+    }
+)
 INSIDE = re.compile(
     r"Traceback|File \"/|sqlalchemy|psycopg|sqlite3|werkzeug|jinja2|\.py\b|(?<!<)SELECT .* FROM|/site-packages/|argon2id\$"
     r"|labhub\.db|secret_key|Python/|granian",
@@ -197,7 +204,9 @@ def test_no_answer_speaks_of_the_inside(app: Flask) -> None:
                     address, method=method, headers=given, data=body, content_type="application/json"
                 )
                 assert response.status_code < 500, (method, address, response.status_code)
-                found = INSIDE.search(response.get_data().decode("utf-8", "replace"))  # workbooks are bytes
+                if response.mimetype in PACKED:  # chance writes every word into packed bytes some day
+                    continue
+                found = INSIDE.search(response.get_data(as_text=True))
                 assert found is None, (method, address, found)
 
 
