@@ -52,6 +52,7 @@ from labhub.samples import views as samples_views
 from labhub.sequences import api as sequences_api
 from labhub.sequences import sealed_api, sealed_views
 from labhub.sequences import views as sequences_views
+from labhub.sequences.library_queries import keep_library_in
 from labhub.storage import Incoming, store_for
 from labhub.web import pages, schema_docs
 from labhub.web.access import RecordNumber, protect
@@ -171,6 +172,8 @@ def create_app(config: Config | None = None) -> Flask:
     init_db(app)
     alembic.init_app(app)
     audit.HEADS_FOLDER[:] = [config.instance]
+    with app.app_context():
+        keep_library_in(config.instance / "library")
     accounts_commands.BASE_URL[:] = [config.base_url]
 
     init_auth(app, config)

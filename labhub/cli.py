@@ -43,6 +43,7 @@ from labhub.methods import queries as method_queries
 from labhub.methods.tables import template as template_of_methods
 from labhub.reports import ImportReport
 from labhub.sequences import commands as sequences
+from labhub.sequences import library_queries as sequence_library
 from labhub.sequences import queries as sequence_queries
 from labhub.serving import check_port
 from labhub.serving import serve as run_server
@@ -578,6 +579,7 @@ def run_doctor(fix: bool, as_json: bool) -> None:
         )
         method_index.examine(diagnosis, fix=fix)
         diagnosis.problems.extend(work_queries.fault_lines())
+        sequence_library.examine_library(diagnosis, fix=fix)
     if as_json:
         click.echo(json.dumps(asdict(diagnosis)))
     else:

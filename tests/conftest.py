@@ -22,6 +22,7 @@ from labhub.accounts.passwords import hasher
 from labhub.config import load
 from labhub.db import Model, db
 from labhub.i18n import use_language
+from labhub.sequences.library_queries import keep_library_in
 from tests import services
 
 BACK_ENDS = ("sqlite", "postgresql", "redis", "s3", "chromium", "shared")
@@ -266,10 +267,11 @@ def app(session_app: tuple[Flask, Reset]) -> Iterator[Flask]:
     app, reset = session_app
     reset()
     config = app.extensions["labhub.config"]
-    for name in ("files", "incoming", "mail", "spool"):
+    for name in ("files", "incoming", "library", "mail", "spool"):
         shutil.rmtree(config.instance / name, ignore_errors=True)
     (config.instance / "audit-heads.jsonl").unlink(missing_ok=True)
     with app.app_context():
+        keep_library_in(config.instance / "library")  # nothing is remembered of another test's records
         yield app
         db.session.rollback()
 

@@ -14,7 +14,7 @@ from labhub.accounts import queries as account_queries
 from labhub.accounts.actor import Actor, Role
 from labhub.accounts.models import Laboratory, User
 from labhub.accounts.policy import can, require
-from labhub.db import db
+from labhub.db import after_commit, db
 from labhub.errors import Conflict, Invalid, StaleEdit
 from labhub.file_kinds import FileKind, display_name, inspect
 from labhub.i18n import Text, _, ngettext
@@ -22,7 +22,7 @@ from labhub.lmos.models import Element, Lmo
 from labhub.lmos.queries import match_element, match_lmo
 from labhub.names import clean_name
 from labhub.reports import ImportReport, Outcome, RowReport
-from labhub.sequences import queries
+from labhub.sequences import library_queries, queries
 from labhub.sequences.formats import MAX_RECORDS, ParsedRecord, read_records, refget_digest
 from labhub.sequences.models import (
     ReferenceSequence,
@@ -367,6 +367,7 @@ def _set_visibility(actor: Actor, sequence: ReferenceSequence, visibility: Visib
         return
     if Visibility.SEALED in (visibility, sequence.visibility):
         require(actor, "sequence.seal", sequence)
+        after_commit(library_queries.forget_library)
     sequence.visibility = visibility
 
 
