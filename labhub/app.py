@@ -45,7 +45,9 @@ from labhub.methods import (
 from labhub.methods import pack_api as methods_pack_api
 from labhub.methods import pack_views as methods_pack_views
 from labhub.methods import page_views as methods_page_views
+from labhub.methods import sealed_api as method_sealed_api
 from labhub.methods import sealed_models as method_sealed_models
+from labhub.methods import sealed_views as method_sealed_views
 from labhub.methods import views as methods_views
 from labhub.samples import api as samples_api
 from labhub.samples import views as samples_views
@@ -73,6 +75,7 @@ API_BLUEPRINTS = (
     lmos_api,
     sequences_api,
     sealed_api,
+    method_sealed_api,
     method_find_api,
     methods_api,
     methods_compare_api,
@@ -94,6 +97,7 @@ PAGE_BLUEPRINTS = (
     lmos_views,
     sequences_views,
     sealed_views,
+    method_sealed_views,
     network_views,
     method_find_views,
     methods_views,
@@ -191,6 +195,7 @@ def create_app(config: Config | None = None) -> Flask:
         protect(app, module.bp, module.ACCESS)
     network_views.init_jobs(app)
     sealed_views.init_jobs(app)
+    method_sealed_views.init_jobs(app)
     work_views.init_jobs(app)
     schema_docs.init_docs(app)
     init_errors(app)

@@ -54,6 +54,8 @@ class Usable:
     """The event of its LMO, or its accession."""
     lmo: str
     """Unique identifier or slug of its LMO; empty when it names none."""
+    slug: str
+    """The event in an address: the slug of its LMO, or its accession."""
     owner_id: int
     owner: str
     is_seen: bool
@@ -106,6 +108,7 @@ def usable_records(actor: Actor | None) -> list[Usable]:
             row.accession,
             row.event or row.accession,
             row.unique_identifier or row.slug or "",
+            row.slug or row.accession,
             row.laboratory_id,
             row.name,
             bool(row.is_seen),
@@ -114,11 +117,11 @@ def usable_records(actor: Actor | None) -> list[Usable]:
     ]
 
 
-def find_usable(actor: Actor | None, accession: str) -> Usable:
-    """Return a sealed record that the actor may use."""
-    found = next((each for each in usable_records(actor) if each.accession == accession.upper()), None)
-    if found is None:
-        raise NotFound(_("There is no sealed sequence %(accession)s.", accession=accession[:200]))
+def find_event(actor: Actor | None, name: str) -> list[Usable]:
+    """Return the sealed records of an event that the actor may use, at least one."""
+    found = [each for each in usable_records(actor) if each.slug.casefold() == name.casefold()]
+    if not found:
+        raise NotFound(_("There is no sealed event %(name)s.", name=name[:200]))
     return found
 
 
