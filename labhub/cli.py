@@ -26,6 +26,8 @@ from labhub.accounts.models import LinkPurpose, User
 from labhub.config import PROJECT_FOLDER, load
 from labhub.db import db, transaction
 from labhub.endings import one_line, run
+from labhub.engine_cli import insilico
+from labhub.engine_cli import sequences as sequences_group
 from labhub.errors import NotFound, Refusal
 from labhub.i18n import LANGUAGES, _, in_language
 from labhub.indicators import commands as indicators
@@ -116,6 +118,9 @@ def print_table(rows: list[dict[str, Any]], *, as_json: bool) -> None:
 def cli() -> None:
     """The data hub of the Network of Laboratories for the Detection and Identification of LMOs."""
 
+
+cli.add_command(insilico)
+cli.add_command(sequences_group)
 
 # Setting up and serving -----------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
-"""Assays from a table ``id forward reverse probe``, tab-separated or CSV: what a search without a hub reads."""
+"""Assays from a table ``id forward reverse probe``, tab-separated or CSV, for searching without a hub."""
 
 import csv
 import io
 
 from labhub.errors import Invalid
-from labhub.i18n import _
+from labhub.i18n import Message, _
 from labhub.sequences.insilico import Assay
 
 MOST_ASSAYS = 100_000
@@ -14,12 +14,12 @@ COLUMNS = ("id", "forward", "reverse", "probe")
 def is_table(text: str) -> bool:
     """Say whether a text is such a table: its first line names, or has, an id and two primers.
 
-    >>> is_table("id\\tforward\\treverse\\tprobe\\n"), is_table('[{"code": "A"}]'), is_table("title,specificity\\n")
-    (True, False, False)
+    >>> is_table("id\\tforward\\treverse\\tprobe\\n"), is_table('[{"code": "A"}]')
+    (True, False)
     """
     first = text.lstrip("\ufeff").partition("\n")[0].strip("\r")
     if "\t" in first:
-        return len(first.split("\t")) >= 3
+        return True
     return {"id", "forward", "reverse"} <= {cell.strip().lower() for cell in first.split(",")}
 
 
@@ -34,7 +34,7 @@ def read_assays(text: str) -> list[Assay]:
     rows = csv.reader(io.StringIO(text), delimiter=delimiter)
     places = dict(zip(COLUMNS, range(4), strict=True))
     found: list[Assay] = []
-    errors: dict[str, list[object]] = {}
+    errors: dict[str, list[Message]] = {}
     names: set[str] = set()
     for number, row in enumerate(rows, 1):
         cells = [cell.strip() for cell in row]
@@ -62,7 +62,7 @@ def read_assays(text: str) -> list[Assay]:
     if errors:
         raise Invalid(
             _("The table of assays cannot be read: correct the rows that are named."),
-            errors={where: [text for text in texts] for where, texts in errors.items()},  # type: ignore[misc]
+            errors=errors,
         )
     if not found:
         raise Invalid(_("The table names no assay."))

@@ -36,6 +36,8 @@ for _letter in b"ACGTRYSWKMBDHVN":
 _PLAIN[ord("U")] = _PLAIN[ord("u")] = ord("T")
 _TABLE = bytes(_PLAIN)
 """Upper case, T for U, and 0 for everything that is no base."""
+_MARK = b"\xef\xbb\xbf"
+"""What some editors write before UTF-8."""
 _CIRCULAR = re.compile(rb"\[topology=circular\]", re.IGNORECASE)
 
 
@@ -137,9 +139,10 @@ class _Reader:
 
     def records(self) -> Iterator[tuple[str, Bases, bool]]:
         """Yield the records that are given on."""
-        self._more()
-        if self.data.startswith(b"\xef\xbb\xbf"):
-            self.at = 3
+        while len(self.data) < len(_MARK) and self._more():
+            pass
+        if self.data.startswith(_MARK):
+            self.at = len(_MARK)
         self._pass_what_is_no_record()
         any_record = False
         while self.at < len(self.data):
@@ -157,10 +160,9 @@ class _Reader:
         """Read another block behind what is still to be read; false at the end of the file."""
         if self.ended:
             return False
+        block = b""
         try:
-            block = self.file.read(BLOCK)
-            if block.endswith(b"\r"):
-                block += self.file.read(1)
+            block = self._block()
         except (BadGzipFile, EOFError, zlib.error):
             self.reading.problem(
                 self.name,
@@ -180,6 +182,22 @@ class _Reader:
         self.data = self.data[self.at :] + block
         self.at = 0
         return True
+
+    def _block(self) -> bytes:
+        """Return the next bytes; of a damaged gzip file first those that can be unpacked."""
+        read = getattr(self.file, "read1", self.file.read)
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while size < BLOCK and (piece := read(BLOCK - size)):
+                pieces.append(piece)
+                size += len(piece)
+            if pieces and pieces[-1].endswith(b"\r"):
+                pieces.append(read(1))
+        except (BadGzipFile, EOFError, zlib.error):
+            if not pieces:
+                raise
+        return b"".join(pieces)
 
     def _pass_what_is_no_record(self) -> None:
         """Go to the first header; bases before it belong to nothing."""
@@ -209,7 +227,7 @@ class _Reader:
     def _record(self) -> Iterator[tuple[str, Bases, bool]]:
         """Read the record whose header is at ``at``, in one piece when it is not too long."""
         stop = self.data.find(b"\n>", self.at)
-        while stop < 0 and len(self.data) - self.at < 2 * BLOCK and self._more():
+        while stop < 0 and (len(self.data) - self.at < 2 * BLOCK or self._header_goes_on()) and self._more():
             stop = self.data.find(b"\n>", self.at)
         end = self.data.find(b"\n", self.at, self.at + MOST_HEADER)
         if end < 0:
@@ -240,6 +258,9 @@ class _Reader:
             self.reading.records += 1
             self.reading.bases += len(bases)
             yield name, bases, circular
+
+    def _header_goes_on(self) -> bool:
+        return len(self.data) - self.at < MOST_HEADER and self.data.find(b"\n", self.at) < 0
 
     def _refuse(self, name: str, at: int, problem: Message, line: int = 0) -> None:
         """Note that a record is left out; its line is looked up only where it is told."""
@@ -285,14 +306,19 @@ class _Reader:
             self.reading.skipped += 1
 
     def _blocks(self, wrong: list[Message]) -> Iterator[bytes]:
-        """Yield the letters from ``at`` to the end of the record, or to the first wrong one; go to its end."""
+        """Yield the letters from ``at`` to the record's end, or to the first wrong one."""
         done = 0
         while True:
             stop = self.data.find(b"\n>", self.at)
             end = stop if stop >= 0 else len(self.data) - (not self.ended)  # a line end may be followed by >
             if end > self.at and not wrong:
                 bases, problem = self._letters(self.at, end, done)
-                if problem is None and not done and _looks_like_protein(bases):
+                if (
+                    problem is None
+                    and not done
+                    and len(bases) >= AMBIGUOUS_SAMPLE
+                    and _looks_like_protein(bases)
+                ):
                     problem = _LIKE_PROTEIN
                 if problem is not None:
                     wrong.append(problem)

@@ -53,32 +53,30 @@ def records_of(path: Path, reading: Reading, *, skip_bad: bool = False) -> Itera
     if kind == PACK:
         library = open_pack(path)
         for record in range(len(library)):
-            name = library.names[record]
-            reading.note_name(path.name, name)
+            packed_name = library.names[record]
+            reading.note_name(path.name, packed_name)
             reading.records += 1
             reading.bases += int(library.lengths[record])
-            yield name, library.bases(record), bool(library.circular[record])
+            yield packed_name, library.bases(record), bool(library.circular[record])
         return
     try:
-        records = _flat(path, kind, reading, skip_bad)
+        parsed = _flat(path, kind)
     except Refusal as refusal:
         _note(path.name, refusal, reading)
         return
-    for record in records:
-        for remark in record.warnings:
-            reading.remark(
-                path.name,
-                _("Record %(record)s: %(problem)s", record=shown(record.identifier), problem=remark),
-            )
-        reading.note_name(path.name, record.identifier)
-        circular = reading.is_circular(record.identifier, record.topology == "circular")
+    for each in parsed:
+        name = each.identifier
+        for remark in each.warnings:
+            reading.remark(path.name, _("Record %(record)s: %(problem)s", record=shown(name), problem=remark))
+        reading.note_name(path.name, name)
+        circular = reading.is_circular(name, each.topology == "circular")
         if skip_bad or not reading.number:
             reading.records += 1
-            reading.bases += len(record.bases)
-            yield record.identifier, record.bases.replace("U", "T").encode(), circular
+            reading.bases += len(each.bases)
+            yield name, each.bases.replace("U", "T").encode(), circular
 
 
-def _flat(path: Path, kind: str, reading: Reading, skip_bad: bool) -> Sequence[formats.ParsedRecord]:
+def _flat(path: Path, kind: str) -> Sequence[formats.ParsedRecord]:
     return formats.read_records(path, kind, bases_only=True)
 
 
@@ -116,6 +114,8 @@ def libraries_of(paths: Sequence[Path], reading: Reading, *, skip_bad: bool = Fa
         library = open_pack(path)
         reading.records += len(library)
         reading.bases += library.total_bases
+        if reading.circular_names:  # a pack knows its own circular records
+            reading.circular_found |= reading.circular_names.intersection(library.names)
         libraries.append(library)
     others = [path for path in paths if path not in packs]
     if others:
