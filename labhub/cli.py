@@ -30,6 +30,7 @@ from labhub.engine_cli import insilico
 from labhub.engine_cli import sequences as sequences_group
 from labhub.errors import NotFound, Refusal
 from labhub.i18n import LANGUAGES, _, in_language
+from labhub.identify_cli import identify
 from labhub.indicators import commands as indicators
 from labhub.indicators import queries as indicator_queries
 from labhub.jobs import EmbeddedConsumer
@@ -119,6 +120,7 @@ def cli() -> None:
     """The data hub of the Network of Laboratories for the Detection and Identification of LMOs."""
 
 
+cli.add_command(identify)
 cli.add_command(insilico)
 cli.add_command(sequences_group)
 
