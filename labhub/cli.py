@@ -41,6 +41,7 @@ from labhub.methods import commands as methods
 from labhub.methods import download_queries as method_downloads
 from labhub.methods import find_commands as method_index
 from labhub.methods import judgement_commands as judgement
+from labhub.methods import link_queries
 from labhub.methods import names_commands as method_names
 from labhub.methods import queries as method_queries
 from labhub.methods.tables import template as template_of_methods
@@ -152,6 +153,7 @@ def initialise() -> None:
         if sum(load_seeds(SEEDS_FOLDER) for load_seeds in loaders):
             method_names.tidy_names()
         method_index.fill_index()
+        sequences.fill_marks()
 
 
 @cli.command()
@@ -294,6 +296,13 @@ NAMED = frozenset({"methods", "lmos", "elements"})
     type=click.Path(dir_okay=False, path_type=Path),
     help="Of one refused file of methods: write it here as XLSX, with the wrong cells marked.",
 )
+@click.option(
+    "--skip-bad", is_flag=True, help="Sequences: leave out records that are wrong and keep the others."
+)
+@click.option("--lmo", "lmos", multiple=True, help="Sequences: an LMO that all records are of.")
+@click.option("--element", "elements", multiple=True, help="Sequences: an element that they are of or hold.")
+@click.option("--method", "codes", multiple=True, help="Sequences: a method that they go with.")
+@click.option("--source", default="", help="Sequences: where they come from.")
 @JSON_OPTION
 def import_files(
     kind: str,
@@ -301,9 +310,16 @@ def import_files(
     email: str | None,
     dry_run: bool,
     corrected: Path | None,
+    skip_bad: bool,
+    lmos: tuple[str, ...],
+    elements: tuple[str, ...],
+    codes: tuple[str, ...],
+    source: str,
     as_json: bool,
 ) -> None:
-    """Read records from FILES; each file is stored whole or not at all."""
+    """Read records from FILES; each file is stored whole or not at all, save what --skip-bad leaves out."""
+    if kind != "sequences" and (skip_bad or lmos or elements or codes or source):
+        raise click.UsageError("--skip-bad, --lmo, --element, --method and --source go with sequences.")
     if corrected is not None and (kind != "methods" or len(files) != 1):
         raise click.UsageError("--corrected goes with one file of methods.")
     refused = False
@@ -312,7 +328,17 @@ def import_files(
             report: ImportReport | None = None
             try:
                 with _progress(path.name) as progress, transaction():
-                    more = {"progress": progress} if kind == "methods" else {}
+                    more: dict[str, object] = {"progress": progress} if kind == "methods" else {}
+                    if kind == "sequences":
+                        more = {
+                            "skip_bad": skip_bad,
+                            "details": sequences.Details(
+                                lmos=lmos,
+                                elements=elements,
+                                methods=link_queries.checked_codes(operator(email), codes),
+                                source=source,
+                            ),
+                        }
                     report = IMPORTS[kind](operator(email), path, dry_run=dry_run, **more)
                     if not dry_run:
                         report.raise_if_refused()

@@ -7,6 +7,7 @@ The limits and their reasons are in ``docs/decisions/0005-file-checks.md``.
 
 import codecs
 import csv
+import gzip
 import json
 import mmap
 import re
@@ -50,6 +51,10 @@ MAX_JSON_BYTES = 16 << 20
 MAX_JSON_DEPTH = 32
 MAX_JSON_VALUES = 500_000
 MAX_PIXELS = 50_000_000
+MAX_SEQUENCE_BYTES = 80 << 20
+"""Bytes of one file of sequences, unpacked when it is gzipped."""
+MAX_SNAPGENE_PACKETS = 10_000
+"""Packets of one SnapGene file; a file with a long history has some dozens."""
 MAX_NAME_BYTES = 255
 
 _CHUNK = 1 << 16
@@ -74,6 +79,7 @@ class FileKind(StrEnum):
     GENBANK = "genbank"
     FASTA = "fasta"
     EMBL = "embl"
+    SNAPGENE = "snapgene"
 
     @property
     def media_type(self) -> str:
@@ -101,11 +107,16 @@ _KINDS: dict[str, FileKind] = {
     ".gb": FileKind.GENBANK,
     ".gbk": FileKind.GENBANK,
     ".genbank": FileKind.GENBANK,
+    ".ape": FileKind.GENBANK,
     ".fa": FileKind.FASTA,
     ".fasta": FileKind.FASTA,
     ".fna": FileKind.FASTA,
     ".embl": FileKind.EMBL,
+    ".dna": FileKind.SNAPGENE,
 }
+_SEQUENCES = frozenset({FileKind.GENBANK, FileKind.FASTA, FileKind.EMBL, FileKind.SNAPGENE})
+"""Kinds that may come gzipped: ``part.gb.gz`` is of the kind of ``part.gb``."""
+_GZIP = frozenset({".gz", ".bgz"})
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _MEDIA_TYPES: dict[FileKind, str] = {
@@ -124,23 +135,36 @@ _MEDIA_TYPES: dict[FileKind, str] = {
     FileKind.GENBANK: "text/plain; charset=utf-8",
     FileKind.FASTA: "text/plain; charset=utf-8",
     FileKind.EMBL: "text/plain; charset=utf-8",
+    FileKind.SNAPGENE: "application/octet-stream",
 }
 
 
-def inspect(path: Path, name: str, allowed: Collection[str], *, most_rows: int | None = None) -> FileKind:
+def inspect(
+    path: Path,
+    name: str,
+    allowed: Collection[str],
+    *,
+    most_rows: int | None = None,
+    broken_text: bool = False,
+) -> FileKind:
     """Return the kind of an upload, or refuse it.
 
     ``name`` is the name that the uploader gave, ``allowed`` the kinds (``FileKind`` or their
-    text) accepted at this door. The kind is that of the extension, and the content must agree.
-    ``most_rows`` marks a table that an import reads and nobody stores: a workbook's sheets have no more
-    rows with content, and the encoding and shape of a CSV are left to ``cells.read_table``.
-    Raises ``Invalid`` (field ``file``) or ``TooLarge``.
+    text) accepted at this door. The kind is that of the extension, and the content must agree; files of
+    sequences may be gzipped. ``most_rows`` marks a table that an import reads and nobody stores: a
+    workbook's sheets have no more rows with content, and the encoding and shape of a CSV are left to
+    ``cells.read_table``. ``broken_text`` leaves it to the reader of a sequence file to say which of its
+    lines are no text. Raises ``Invalid`` (field ``file``) or ``TooLarge``.
     """
-    kind = _KINDS.get(Path(display_name(name)).suffix.lower())
+    kind, packed = _kind_of(name)
     if kind is None or kind not in allowed:
-        known = ", ".join(extension for extension, each in _KINDS.items() if each in allowed)
+        endings = [extension for extension, each in _KINDS.items() if each in allowed]
+        if any(each in _SEQUENCES for each in allowed):
+            endings.append(".gz")
+        known = ", ".join(endings)
         _refuse(_("Files of this kind are not taken here; send one of %(known)s.", known=known))
-    with path.open("rb") as file:
+    with path.open("rb") as opened:
+        file: BinaryIO = _Unpacked(opened) if packed else opened  # type: ignore[assignment]
         head = file.read(8192)
         if not head:
             _refuse(_("The file is empty."))
@@ -150,9 +174,46 @@ def inspect(path: Path, name: str, allowed: Collection[str], *, most_rows: int |
             _check_markup(head)
         elif most_rows is not None and kind in (FileKind.XLSX, FileKind.ODS):
             _archive_of(kind, most_rows)(file)
+        elif broken_text and kind in _STARTS:
+            _check_start(file, kind)
         else:
             _CHECKS[kind](file)
     return kind
+
+
+def _kind_of(name: str) -> tuple[FileKind | None, bool]:
+    """Return the kind that a name promises, and whether it says that the file is gzipped."""
+    path = Path(display_name(name))
+    if path.suffix.lower() not in _GZIP:
+        return _KINDS.get(path.suffix.lower()), False
+    kind = _KINDS.get(Path(path.stem).suffix.lower())
+    return (kind if kind in _SEQUENCES else None), True
+
+
+class _Unpacked:
+    """A gzipped file read in pieces, as far as a file of sequences may reach."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = gzip.GzipFile(fileobj=file, mode="rb")
+        self._left = MAX_SEQUENCE_BYTES
+
+    def read(self, size: int) -> bytes:
+        try:
+            data = self._file.read(size)
+        except (OSError, EOFError, zlib.error):
+            _refuse(_("The gzip file is damaged; send it again."))
+        self._left -= len(data)
+        if self._left < 0:
+            raise TooLarge(
+                _("A sequence file may have %(most)s MiB.", most=MAX_SEQUENCE_BYTES >> 20), field="file"
+            )
+        return data
+
+    def seek(self, position: int) -> None:
+        if position:
+            raise ValueError("only back to the start")
+        self._file.seek(0)
+        self._left = MAX_SEQUENCE_BYTES
 
 
 def _refuse(message: Message) -> Never:
@@ -334,18 +395,50 @@ def _check_markup(start: bytes) -> None:
         _mismatch(FileKind.TXT)
 
 
-def _starts_with(pattern: str, kind: FileKind) -> Callable[[BinaryIO], None]:
-    """Return a check for a text whose first non-blank line matches."""
-    start = re.compile(rb"(?:\xef\xbb\xbf)?\s*" + pattern.encode())
+_STARTS: dict[FileKind, str] = {
+    FileKind.GENBANK: r"LOCUS\b",
+    FileKind.FASTA: r">",
+    FileKind.EMBL: r"ID\s",
+}
+"""How the first line of a text of sequences begins, blanks before it aside."""
+
+
+def _check_start(file: BinaryIO, kind: FileKind) -> None:
+    start = re.compile(rb"(?:\xef\xbb\xbf)?\s*" + _STARTS[kind].encode())
+    if not start.match(file.read(8192)):
+        _mismatch(kind)
+
+
+def _starts_with(kind: FileKind) -> Callable[[BinaryIO], None]:
+    """Return a check for a text whose first non-blank line begins as the kind's does."""
 
     def check(file: BinaryIO) -> None:
-        if not start.match(file.read(8192)):
-            _mismatch(kind)
+        _check_start(file, kind)
         file.seek(0)
         for _piece in _lines(file):
             pass
 
     return check
+
+
+def _check_snapgene(file: BinaryIO) -> None:
+    """A cookie, then packets (kind, length, content) that fill the file to its last byte."""
+    if file.read(13) != b"\x09\0\0\0\x0eSnapGene":
+        _mismatch(FileKind.SNAPGENE)
+    left = 6  # the rest of the cookie
+    for _packet in range(MAX_SNAPGENE_PACKETS):
+        while left:
+            piece = file.read(min(left, _CHUNK))
+            if not piece:
+                _refuse(_("The SnapGene file is cut off. Send it again."))
+            left -= len(piece)
+        head = file.read(5)
+        if not head:
+            return
+        if len(head) < 5:
+            _refuse(_("The SnapGene file is cut off. Send it again."))
+        left = int.from_bytes(head[1:], "big")
+    _refuse(_("The SnapGene file has more than %(most)s packets.", most=MAX_SNAPGENE_PACKETS))
 
 
 def _check_csv(file: BinaryIO) -> None:
@@ -881,9 +974,10 @@ _CHECKS: dict[FileKind, Callable[[BinaryIO], None]] = {
     FileKind.ZIP: _archive_of(FileKind.ZIP),
     FileKind.RDML: _check_rdml,
     FileKind.XML: _check_xml,
-    FileKind.GENBANK: _starts_with(r"LOCUS\b", FileKind.GENBANK),
-    FileKind.FASTA: _starts_with(r">", FileKind.FASTA),
-    FileKind.EMBL: _starts_with(r"ID\s", FileKind.EMBL),
+    FileKind.GENBANK: _starts_with(FileKind.GENBANK),
+    FileKind.FASTA: _starts_with(FileKind.FASTA),
+    FileKind.EMBL: _starts_with(FileKind.EMBL),
+    FileKind.SNAPGENE: _check_snapgene,
 }
 
 

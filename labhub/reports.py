@@ -18,6 +18,8 @@ class Outcome(StrEnum):
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
+    SKIPPED = "skipped"
+    """Left out because it cannot be kept, as the user allowed; the rest of the file was read."""
 
 
 @dataclass

@@ -209,6 +209,36 @@ def make_genbank(
     return ("\n".join([*lines, "//"]) + "\n").encode()
 
 
+def snapgene_packet(kind: int, content: bytes) -> bytes:
+    """Return a packet of a SnapGene file."""
+    return bytes([kind]) + len(content).to_bytes(4, "big") + content
+
+
+def make_snapgene(
+    bases: str | None = None,
+    *,
+    circular: bool = True,
+    features: str = "",
+    primers: str = "",
+    notes: str = "",
+    kind: int = 1,
+) -> bytes:
+    """Return a SnapGene file; ``features`` and ``primers`` are the XML inside of their packets."""
+    letters = (make_bases() if bases is None else bases).encode("latin-1")
+    packets = [
+        (0x09, b"SnapGene" + kind.to_bytes(2, "big") + b"\0\x0f\0\x13"),
+        (0x00, bytes([int(circular)]) + letters if letters else b""),
+        (0x03, b"what no reader knows"),
+    ]
+    if features:
+        packets.append((0x0A, f'<?xml version="1.0"?><Features>{features}</Features>'.encode()))
+    if primers:
+        packets.append((0x05, f'<?xml version="1.0"?><Primers>{primers}</Primers>'.encode()))
+    if notes:
+        packets.append((0x06, notes.encode()))
+    return b"".join(snapgene_packet(number, content) for number, content in packets)
+
+
 def make_sequence(
     actor: Actor,
     *,

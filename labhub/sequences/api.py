@@ -9,8 +9,10 @@ from labhub.accounts.policy import can
 from labhub.db import transaction
 from labhub.errors import NotFound
 from labhub.i18n import _
+from labhub.methods import link_queries
 from labhub.sequences import commands, queries, schemas, sealed_commands
-from labhub.sequences.formats import ParsedRecord, read_records
+from labhub.sequences.equivalence import Marks, Relation
+from labhub.sequences.formats import ReadFile
 from labhub.sequences.models import ReferenceSequence
 from labhub.sequences.records import shown_message
 from labhub.sequences.sealed_models import SealedUseKind
@@ -56,9 +58,17 @@ MEDIA_TYPE = "text/plain; charset=utf-8"
 @blp.refuses(400)
 def index(arguments: dict[str, Any]) -> Response:
     """List the sequences that the caller may see, never their bases."""
-    query = queries.listed_sequences(current_actor(), **{name: arguments[name] for name in schemas.FILTERS})
+    query = listed(current_actor(), arguments)
     query = sorted_by(query, arguments["sort"], queries.LIST_COLUMNS, "-changed_at", queries.LIST_TIE)
     return answer_page(page_of(query, arguments["page"], arguments["page_size"]))
+
+
+def listed(actor: Actor, arguments: dict[str, Any]) -> Any:
+    """Select the list that the filters ask for; a method is found by each of its codes."""
+    filters = {name: arguments[name] for name in schemas.FILTERS}
+    filters["methods"] = link_queries.every_code(actor, filters["method"]) if filters["method"] else []
+    del filters["method"]
+    return queries.listed_sequences(actor, **filters)
 
 
 @blp.post("")
@@ -67,39 +77,55 @@ def index(arguments: dict[str, Any]) -> Response:
 @blp.response(201, schemas.SequenceUploadOut)
 @blp.refuses(400, 403, 413, 422)
 def create(_files: dict[str, Any], form: dict[str, Any]) -> Response:
-    """Upload a GenBank, EMBL or FASTA file: each of its records becomes a draft, or none does."""
+    """Upload a GenBank, EMBL, FASTA or SnapGene file, gzipped or not: each of its records becomes a draft.
+
+    When one is wrong none does, unless ``skip_bad`` says to leave those out.
+    """
     actor = current_actor()
     form.pop("sha256")  # compared while the file was received
-    with receive(allowed=commands.SEQUENCE_KINDS, limit_bytes=commands.MAX_UPLOAD_BYTES) as upload:
+    skip_bad = form.pop("skip_bad")
+    form["methods"] = link_queries.checked_codes(actor, form["methods"])
+    with receive(
+        allowed=commands.SEQUENCE_KINDS, limit_bytes=commands.MAX_UPLOAD_BYTES, broken_text=skip_bad
+    ) as upload:
         # Read before the transaction: a long file must not keep other writers waiting.
-        records = read_records(upload.path, upload.kind)
+        read = commands.read_file(upload.path, upload.kind, upload.name, skip_bad=skip_bad)
+        marks = commands.marks_of(read.records)
         request.files["file"].stream.seek(0)  # ``once`` compares the whole request
-        response: Response = _stored(actor, upload, records, commands.Details(**form))
+        response: Response = _stored(actor, upload, read, marks, commands.Details(**form))
     return response
 
 
 @once
-def _stored(actor: Actor, upload: Upload, records: list[ParsedRecord], details: commands.Details) -> Response:
+def _stored(
+    actor: Actor, upload: Upload, read: ReadFile, marks: list[Marks], details: commands.Details
+) -> Response:
     """Store the records of a file that was read, and answer with them."""
     with transaction():
         made = commands.upload_sequences(
             actor,
-            records,
+            read.records,
             file_name=upload.name,
             file_kind=upload.kind,
             keep_file=lambda: keep_upload(upload),
             details=details,
+            known_marks=marks,
+            left_out=len(read.left_out),
         )
     answer = record_of(actor, made[0])
-    answer["records"] = _report(actor, made)
+    answer["records"] = upload_report(actor, made, read)
+    answer["left_out"] = [
+        {"line": each.line, "name": each.name, "problems": [str(text) for text in each.problems]}
+        for each in read.left_out
+    ]
     response = answer_record(answer, made[0].row_version, 201)
     response.headers["Location"] = url_for("api_sequences.show", accession=made[0].accession)
     return response
 
 
-def _report(actor: Actor, made: list[ReferenceSequence]) -> list[dict[str, Any]]:
-    """Return what became of each record of a file: its accession, remarks, and others with the same bases."""
-    twins = queries.twin_accessions(actor, {sequence.digest for sequence in made})
+def upload_report(actor: Actor, made: list[ReferenceSequence], read: ReadFile) -> list[dict[str, Any]]:
+    """Return what became of each record of a file: accession, remarks, others of the same molecule."""
+    found = queries.equivalents_of(actor, made)
     return [
         {
             "accession": sequence.accession,
@@ -109,11 +135,26 @@ def _report(actor: Actor, made: list[ReferenceSequence]) -> list[dict[str, Any]]
             "length_bp": sequence.length_bp,
             "topology": sequence.topology,
             "digest": sequence.digest,
+            "line": record.line,
             "warnings": [str(shown_message(stored)) for stored in sequence.warnings],
-            "same_bases": [name for name in twins.get(sequence.digest, []) if name != sequence.accession],
+            **_equivalents(found.get(sequence.id, [])),
         }
-        for sequence in made
+        for sequence, record in zip(made, read.records, strict=True)
     ]
+
+
+def _equivalents(found: list[queries.Equivalent]) -> dict[str, Any]:
+    return {
+        "same_bases": [each.accession for each in found if each.relation is Relation.SAME],
+        "equivalents": [
+            {
+                "accession": each.accession,
+                "relation": each.relation,
+                "other_topology": each.other_topology,
+            }
+            for each in found
+        ],
+    }
 
 
 @blp.get("/<accession>")
@@ -135,6 +176,8 @@ def change(changes: dict[str, Any], accession: str) -> Response:
     """Change what is said of a draft or returned record; If-Match names the version that was read."""
     actor = current_actor()
     version = expected_version()
+    if "methods" in changes:
+        changes["methods"] = link_queries.checked_codes(actor, changes["methods"])
     with transaction():
         sequence = commands.change_sequence(actor, accession, changes, expected_version=version)
     return answer_record(record_of(actor, sequence), sequence.row_version)
@@ -223,14 +266,18 @@ def record_of(actor: Actor, sequence: ReferenceSequence) -> dict[str, Any]:
     """Return a record as this caller may see it; the uploaded file is its laboratory's to know of."""
     is_open = queries.may_see_bases(actor, sequence)
     is_own = can(actor, "sequence.change", sequence)
+    before, after = queries.predecessor(actor, sequence), queries.successor(actor, sequence)
     return {
         "accession": sequence.accession,
         "title": sequence.title,
         "organism": sequence.organism,
+        "taxon": sequence.taxon,
+        "source": sequence.source,
         "topology": sequence.topology,
         "molecule_type": sequence.molecule_type,
         "length_bp": sequence.length_bp,
         "digest": sequence.digest if is_open else None,
+        "canonical_digest": sequence.canonical_digest if is_open else None,
         "source_accession": sequence.source_accession,
         "version": sequence.version,
         "state": sequence.state,
@@ -239,6 +286,14 @@ def record_of(actor: Actor, sequence: ReferenceSequence) -> dict[str, Any]:
         "lmo": sequence.lmo.slug if sequence.lmo else None,
         "event": sequence.lmo.event if sequence.lmo else None,
         "element": sequence.element.name if sequence.element else None,
+        "lmos": [link.lmo.slug for link in sequence.lmo_links],
+        "elements": [link.element.name for link in sequence.element_links],
+        "methods": [
+            method.code
+            for method in link_queries.linked_methods(actor, [link.code for link in sequence.method_links])
+        ],
+        "supersedes": before.accession if before else None,
+        "superseded_by": after.accession if after else None,
         "published_at": sequence.published_at,
         "changed_at": sequence.changed_at,
         "name": sequence.name,
@@ -259,7 +314,7 @@ def record_of(actor: Actor, sequence: ReferenceSequence) -> dict[str, Any]:
             }
             for feature in queries.features_of(actor, sequence)
         ],
-        "same_bases": [twin.accession for twin in queries.twins(actor, sequence)],
+        **_equivalents(queries.equivalents(actor, sequence)),
         "created_at": sequence.created_at,
         "submitted_at": sequence.submitted_at,
         "withdrawn_at": sequence.withdrawn_at,

@@ -1,12 +1,13 @@
 """Everything that changes reference sequences; one function is one sentence a user could say."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from labhub import audit, clock, outbox
 from labhub.accounts import commands as accounts
@@ -15,7 +16,7 @@ from labhub.accounts.actor import Actor, Role
 from labhub.accounts.models import Laboratory, User
 from labhub.accounts.policy import can, require
 from labhub.db import after_commit, db
-from labhub.errors import Conflict, Invalid, StaleEdit
+from labhub.errors import Conflict, Invalid, NotFound, StaleEdit
 from labhub.file_kinds import FileKind, display_name, inspect
 from labhub.i18n import Text, _, ngettext
 from labhub.lmos.models import Element, Lmo
@@ -23,28 +24,44 @@ from labhub.lmos.queries import match_element, match_lmo
 from labhub.names import clean_name
 from labhub.reports import ImportReport, Outcome, RowReport
 from labhub.sequences import library_queries, queries
-from labhub.sequences.formats import MAX_RECORDS, ParsedRecord, read_records, refget_digest
+from labhub.sequences.equivalence import Marks, marks
+from labhub.sequences.formats import (
+    MAX_RECORDS,
+    LeftOut,
+    ParsedRecord,
+    ReadFile,
+    read_good_records,
+    read_records,
+)
 from labhub.sequences.models import (
     ReferenceSequence,
     SequenceBases,
     SequenceCounter,
+    SequenceElement,
     SequenceFeature,
+    SequenceLmo,
+    SequenceMethod,
     SequenceState,
     Topology,
     Visibility,
 )
-from labhub.sequences.records import stored_message
+from labhub.sequences.records import MOLECULE_TYPES, stored_message
 from labhub.storage import StoredFile
 
-SEQUENCE_KINDS = (FileKind.GENBANK, FileKind.FASTA, FileKind.EMBL)
+SEQUENCE_KINDS = (FileKind.GENBANK, FileKind.FASTA, FileKind.EMBL, FileKind.SNAPGENE)
 MAX_UPLOAD_BYTES = 16 << 20
-"""Bytes of one uploaded file; larger ones come in by ``labhub import sequences``."""
+"""Bytes of one uploaded file, unpacked too; larger ones come in by ``labhub import sequences``."""
 MAX_UPLOAD_RECORDS = 1_000
 MAX_UPLOAD_FEATURES = 20_000
 """Features of all records of one uploaded file; their rows are written in one transaction."""
 MAX_TITLE = 300
 MAX_ORGANISM = 300
 MAX_LICENCE = 300
+MAX_SOURCE = 300
+MAX_LINKS = 50
+"""LMOs, elements or methods of one record."""
+MAX_TOLD = 50
+"""Records whose problems a refusal lists when nothing of a file can be kept."""
 MAX_TEXT_BYTES = 10 << 10
 ACCESSION_PREFIX = "LHS-"
 BY_REVIEW = (SequenceState.SUBMITTED, SequenceState.IN_REVIEW)
@@ -57,10 +74,55 @@ class Details:
     laboratory: str = ""
     visibility: Visibility = Visibility.PUBLIC
     lmo: str = ""
+    """One LMO; ``lmos`` and ``elements`` name several."""
     element: str = ""
     title: str = ""
     note: str = ""
     licence: str = ""
+    lmos: Sequence[str] = ()
+    elements: Sequence[str] = ()
+    methods: Sequence[str] = ()
+    """Codes of methods, which the door has looked up: methods stand above sequences."""
+    source: str = ""
+    supersedes: str = ""
+    """Accession of the published record that this one replaces."""
+
+
+# Reading --------------------------------------------------------------------------------------
+
+
+def read_file(
+    path: Path, kind: str, name: str, *, skip_bad: bool, most_bytes: int | None = MAX_UPLOAD_BYTES
+) -> ReadFile:
+    """Return the records of a file, before any transaction: a long file must keep no writer waiting.
+
+    ``skip_bad`` leaves out what is wrong and says so; without it one bad record refuses the file.
+    """
+    if not skip_bad:
+        return ReadFile(read_records(path, kind, name=name, most_bytes=most_bytes), [])
+    read = read_good_records(path, kind, name=name, most_bytes=most_bytes)
+    kept, left_out = [], list(read.left_out)
+    for record in read.records:
+        unfit = tuple(_unfit(record).values())
+        if unfit:
+            left_out.append(LeftOut(record.line, record.identifier, unfit))
+        else:
+            kept.append(record)
+    if not kept:
+        errors = {
+            f"record {each.name}" if each.name else f"line {each.line}": list(each.problems)
+            for each in left_out[:MAX_TOLD]
+        }
+        if len(left_out) > MAX_TOLD:
+            more = len(left_out) - MAX_TOLD
+            errors["file"] = [_("There are problems in %(number)s further places.", number=more)]
+        raise Invalid(_("No record of the file can be kept."), errors=errors)
+    return ReadFile(kept, sorted(left_out, key=lambda each: each.line))
+
+
+def marks_of(records: Iterable[ParsedRecord]) -> list[Marks]:
+    """Return by what each record is compared with others; takes about 0.3 s a million bases."""
+    return [marks(record.bases) for record in records]
 
 
 # Creating -------------------------------------------------------------------------------------
@@ -76,18 +138,22 @@ def upload_sequences(
     details: Details | None = None,
     most: int = MAX_UPLOAD_RECORDS,
     most_features: int | None = MAX_UPLOAD_FEATURES,
+    known_marks: Sequence[Marks] | None = None,
+    left_out: int = 0,
 ) -> list[ReferenceSequence]:
     """Make a draft of each record of a file: all of them, or none when one is refused.
 
     ``keep_file`` puts the file into the store; it is called once everything is checked.
-    ``most_features`` is for the whole file; None takes what the reader took.
+    ``most_features`` is for the whole file; None takes what the reader took. ``known_marks`` are those of
+    the records (``marks_of``), where they were made before the transaction; ``left_out`` is how many
+    records of the file the reader left out.
     """
     details = details or Details()
     laboratory = _laboratory(actor, details.laboratory)
     require(actor, "sequence.create", laboratory)
     if details.visibility is Visibility.SEALED:
         require(actor, "sequence.seal", laboratory)
-    if len(records) > most:
+    if len(records) + left_out > most:
         raise Invalid(_("A file may bring %(most)s records here; split it.", most=most), field="file")
     if most_features is not None and sum(len(record.features) for record in records) > most_features:
         raise Invalid(
@@ -101,8 +167,22 @@ def upload_sequences(
         raise Invalid(
             _("A title can be given to a file with one record only; leave it empty."), field="title"
         )
-    checked = _checked_texts({"title": details.title, "note": details.note, "licence": details.licence})
-    lmo, element = _lmo(details.lmo), _element(details.element)
+    if details.supersedes and len(records) > 1:
+        raise Invalid(
+            _("A file with one record only can replace a record; send it alone."), field="supersedes"
+        )
+    checked = _checked_texts(
+        {
+            "title": details.title,
+            "note": details.note,
+            "licence": details.licence,
+            "source": details.source,
+        }
+    )
+    lmos = _lmos(details.lmo, details.lmos)
+    elements = _elements(details.element, details.elements)
+    methods = _method_codes(details.methods)
+    replaced = _replaced(actor, laboratory.id, details.supersedes)
     problems: dict[str, list[Text]] = {}
     for record in records:
         for field, text in _unfit(record).items():
@@ -110,11 +190,18 @@ def upload_sequences(
     if problems:
         raise Invalid(_("The file was not stored: some records cannot be kept."), errors=problems)
     stored = keep_file() if keep_file else None
+    taxa = queries.accepted_taxa({record.organism for record in records})
     made = [
-        _draft(actor, record, number, laboratory, details.visibility, lmo, element, checked)
-        for record, number in zip(records, _take_numbers(len(records)), strict=True)
+        _draft(actor, record, number, laboratory, details.visibility, checked, taxa, own_marks)
+        for record, number, own_marks in zip(
+            records, _take_numbers(len(records)), known_marks or marks_of(records), strict=True
+        )
     ]
     for sequence in made:
+        _set_lmos(sequence, lmos)
+        _set_elements(sequence, elements)
+        _set_methods(sequence, methods)
+        sequence.supersedes = replaced
         sequence.file_sha256 = stored.sha256 if stored else None
         sequence.file_name = display_name(file_name)
         sequence.file_kind = str(file_kind)
@@ -130,6 +217,7 @@ def upload_sequences(
             "accessions": [sequence.accession for sequence in made],
             "laboratory": laboratory.code,
             "visibility": details.visibility,
+            **({"left_out": left_out} if left_out else {}),
         },
     )
     return made
@@ -169,9 +257,9 @@ def _draft(
     number: int,
     laboratory: Laboratory,
     visibility: Visibility,
-    lmo: Lmo | None,
-    element: Element | None,
     texts: Mapping[str, str],
+    taxa: Mapping[str, str],
+    own_marks: Marks,
 ) -> ReferenceSequence:
     return ReferenceSequence(
         accession=f"{ACCESSION_PREFIX}{number}",
@@ -182,14 +270,17 @@ def _draft(
         title=texts.get("title") or _first_words(record.description) or record.identifier,
         description=record.description,
         organism=record.organism,
+        taxon=taxa.get(record.organism, ""),
+        source=texts.get("source", ""),
         topology=Topology(record.topology),
         molecule_type=record.molecule_type,
         length_bp=len(record.bases),
-        digest=refget_digest(record.bases),
+        digest=own_marks.digest,
+        reverse_digest=own_marks.reverse_digest,
+        canonical_digest=own_marks.canonical_digest,
+        canonical_strand=own_marks.canonical_strand,
         visibility=visibility,
         state=SequenceState.DRAFT,
-        lmo=lmo,
-        element=element,
         note=texts.get("note", ""),
         licence=texts.get("licence", ""),
         warnings=[stored_message(message) for message in record.warnings],
@@ -233,25 +324,95 @@ def _first_words(text: str) -> str:
     return text[: MAX_TITLE - 1].rsplit(" ", 1)[0] + "…"
 
 
-def _lmo(text: str) -> Lmo | None:
-    if not text:
-        return None
-    found = match_lmo(text)
-    if found is None:
-        raise Invalid(
-            _("There is no LMO %(name)s. Choose one of the list, or leave it empty.", name=text), field="lmo"
-        )
-    return found
+def _lmos(one: str, several: Sequence[str]) -> list[Lmo]:
+    """Return the LMOs that are named, each once, in their order."""
+    field = "lmos" if several else "lmo"
+    found: dict[int, Lmo] = {}
+    for text in _named(one, several, field):
+        lmo = match_lmo(text)
+        if lmo is None:
+            said = _("There is no LMO %(name)s. Choose one of the list, or leave it empty.", name=text[:200])
+            raise Invalid(said, field=field)
+        found[lmo.id] = lmo
+    return list(found.values())
 
 
-def _element(text: str) -> Element | None:
-    if not text:
+def _elements(one: str, several: Sequence[str]) -> list[Element]:
+    """Return the elements that are named, each once, in their order."""
+    field = "elements" if several else "element"
+    found: dict[int, Element] = {}
+    for text in _named(one, several, field):
+        element = match_element(text)
+        if element is None:
+            said = _(
+                "There is no element %(name)s. Choose one of the list, or leave it empty.", name=text[:200]
+            )
+            raise Invalid(said, field=field)
+        found[element.id] = element
+    return list(found.values())
+
+
+def _named(one: str, several: Sequence[str], field: str) -> list[str]:
+    if one.strip() and several:
+        raise Invalid(_("Name one, or several, but not in both fields."), field=field)
+    names = [text.strip() for text in (several or [one]) if text.strip()]
+    if len(names) > MAX_LINKS:
+        raise Invalid(_("At most %(number)s can be named.", number=MAX_LINKS), field=field)
+    return names
+
+
+METHOD_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+def _method_codes(codes: Sequence[str]) -> list[str]:
+    names = list(dict.fromkeys(_named("", codes, "methods")))
+    for code in names:
+        if not METHOD_CODE.fullmatch(code):
+            raise Invalid(_("There is no method %(code)s.", code=code[:60]), field="methods")
+    return names
+
+
+def _set_lmos(sequence: ReferenceSequence, lmos: Sequence[Lmo]) -> None:
+    present = {link.lmo_id: link for link in sequence.lmo_links}
+    links = [present.get(lmo.id) or SequenceLmo(lmo_id=lmo.id, lmo=lmo) for lmo in lmos]
+    for position, link in enumerate(links, start=1):
+        link.position = position
+    sequence.lmo_links = links
+    sequence.lmo = lmos[0] if lmos else None
+
+
+def _set_elements(sequence: ReferenceSequence, elements: Sequence[Element]) -> None:
+    present = {link.element_id: link for link in sequence.element_links}
+    links = [present.get(each.id) or SequenceElement(element_id=each.id, element=each) for each in elements]
+    for position, link in enumerate(links, start=1):
+        link.position = position
+    sequence.element_links = links
+    sequence.element = elements[0] if elements else None
+
+
+def _set_methods(sequence: ReferenceSequence, codes: Sequence[str]) -> None:
+    present = {link.code: link for link in sequence.method_links}
+    links = [present.get(code) or SequenceMethod(code=code) for code in codes]
+    for position, link in enumerate(links, start=1):
+        link.position = position
+    sequence.method_links = links
+
+
+def _replaced(actor: Actor, laboratory_id: int, text: str) -> ReferenceSequence | None:
+    """Return the published record of the laboratory that a new one is to replace."""
+    if not text.strip():
         return None
-    found = match_element(text)
-    if found is None:
+    try:
+        found: ReferenceSequence | None = queries.find_sequence(actor, text)
+    except NotFound:
+        found = None
+    if found is None or found.laboratory_id != laboratory_id or found.state is not SequenceState.PUBLISHED:
         raise Invalid(
-            _("There is no element %(name)s. Choose one of the list, or leave it empty.", name=text),
-            field="element",
+            _(
+                "%(accession)s is no published record of this laboratory, so it cannot be replaced.",
+                accession=text.strip()[:200],
+            ),
+            field="supersedes",
         )
     return found
 
@@ -271,7 +432,12 @@ def _checked_texts(given: Mapping[str, str]) -> dict[str, str]:
     return clean
 
 
-_LONGEST = {"title": MAX_TITLE, "organism": MAX_ORGANISM, "licence": MAX_LICENCE}
+_LONGEST = {
+    "title": MAX_TITLE,
+    "organism": MAX_ORGANISM,
+    "licence": MAX_LICENCE,
+    "source": MAX_SOURCE,
+}
 
 
 def _checked_text(field: str, text: str) -> str:
@@ -294,7 +460,14 @@ CHANGEABLE = (
     "topology",
     "visibility",
     "lmo",
+    "lmos",
     "element",
+    "elements",
+    "methods",
+    "taxon",
+    "source",
+    "molecule_type",
+    "supersedes",
     "note",
     "licence",
 )
@@ -314,7 +487,7 @@ def change_sequence(
     before = _facts(sequence)
     texts = {
         name: changes[name]
-        for name in ("title", "description", "organism", "note", "licence")
+        for name in ("title", "description", "organism", "source", "note", "licence")
         if name in changes
     }
     checked = _checked_texts(texts)
@@ -324,12 +497,15 @@ def change_sequence(
         _set_visibility(actor, sequence, changes["visibility"])
     if "topology" in changes:
         _set_topology(sequence, changes["topology"])
-    if "lmo" in changes:
-        sequence.lmo = _lmo(changes["lmo"])
-    if "element" in changes:
-        sequence.element = _element(changes["element"])
+    _change_links(actor, sequence, changes)
+    if "molecule_type" in changes:
+        _set_molecule_type(sequence, changes["molecule_type"])
     for name, text in checked.items():
         setattr(sequence, name, text)
+    if "taxon" in changes:
+        sequence.taxon = _taxon(changes["taxon"])
+    elif "organism" in checked:
+        sequence.taxon = queries.accepted_taxa({sequence.organism}).get(sequence.organism, "")
     db.session.flush()
     after = _facts(sequence)
     different = [name for name in before if before[name] != after[name]]
@@ -348,6 +524,38 @@ def change_sequence(
         after={name: after[name] for name in different},
     )
     return sequence
+
+
+def _change_links(actor: Actor, sequence: ReferenceSequence, changes: Mapping[str, Any]) -> None:
+    if "lmo" in changes or "lmos" in changes:
+        _set_lmos(sequence, _lmos(changes.get("lmo", ""), changes.get("lmos", ())))
+    if "element" in changes or "elements" in changes:
+        _set_elements(sequence, _elements(changes.get("element", ""), changes.get("elements", ())))
+    if "methods" in changes:
+        _set_methods(sequence, _method_codes(changes["methods"]))
+    if "supersedes" in changes:
+        sequence.supersedes = _replaced(actor, sequence.laboratory_id, changes["supersedes"])
+
+
+def _set_molecule_type(sequence: ReferenceSequence, molecule_type: str) -> None:
+    """Set what molecule it is; letters are those of the file, so DNA never becomes RNA."""
+    if molecule_type == sequence.molecule_type:
+        return
+    if molecule_type not in MOLECULE_TYPES or ("RNA" in molecule_type) != ("RNA" in sequence.molecule_type):
+        raise Invalid(_("The letters of the record are not of such a molecule."), field="molecule_type")
+    sequence.molecule_type = molecule_type
+
+
+def _taxon(text: str) -> str:
+    """Return the accepted scientific name that a text means."""
+    if not text.strip():
+        return ""
+    found = queries.accepted_taxa({text.strip()}).get(text.strip())
+    if not found:
+        raise Invalid(
+            _("The taxon %(name)s is not known. Check its spelling.", name=text.strip()[:100]), field="taxon"
+        )
+    return found
 
 
 def _note_editor(actor: Actor, sequence: ReferenceSequence) -> None:
@@ -389,8 +597,13 @@ def _facts(sequence: ReferenceSequence) -> dict[str, Any]:
         "organism": kept(sequence.organism),
         "topology": sequence.topology,
         "visibility": sequence.visibility,
-        "lmo": kept(sequence.lmo.slug if sequence.lmo else ""),
-        "element": kept(sequence.element.name if sequence.element else ""),
+        "lmo": kept(", ".join(link.lmo.slug for link in sequence.lmo_links)),
+        "element": kept(", ".join(link.element.name for link in sequence.element_links)),
+        "methods": kept(", ".join(link.code for link in sequence.method_links)),
+        "taxon": kept(sequence.taxon),
+        "source": kept(sequence.source),
+        "molecule_type": sequence.molecule_type,
+        "supersedes": sequence.supersedes.accession if sequence.supersedes else "",
         "note": _mark(sequence.note),
         "licence": kept(sequence.licence),
     }
@@ -490,6 +703,7 @@ def publish_sequence(
     if sequence.state not in BY_REVIEW:
         raise Conflict(_("Only a record that waits for review can be published."))
     before = sequence.state
+    _supersede(sequence)
     sequence.state = SequenceState.PUBLISHED
     sequence.published_by_id, sequence.published_at = actor.user_id, clock.now()
     _record(actor, "sequence.publish", sequence, before, export=True)
@@ -505,6 +719,20 @@ def publish_sequence(
         ),
     )
     return sequence
+
+
+def _supersede(sequence: ReferenceSequence) -> None:
+    """Mark the record that a new one replaces: it stays readable and says so."""
+    if sequence.supersedes_id is None:
+        return
+    old = db.session.get_one(
+        ReferenceSequence, sequence.supersedes_id, with_for_update=True, populate_existing=True
+    )
+    if old.state is not SequenceState.PUBLISHED:
+        raise Conflict(
+            _("The record that this one replaces is no longer published. Return it to its laboratory.")
+        )
+    old.state, old.changed_at = SequenceState.SUPERSEDED, clock.now()
 
 
 def withdraw_sequence(
@@ -564,12 +792,20 @@ def _record(
         sequence.accession,
         version=sequence.row_version,
         before={"state": before},
-        after={"state": sequence.state, "digest": sequence.digest}
-        if export and sequence.visibility is not Visibility.SEALED
-        else {"state": sequence.state},
+        after={"state": sequence.state, **_exported(sequence)} if export else {"state": sequence.state},
         reason=reason,
         export=export,
     )
+
+
+def _exported(sequence: ReferenceSequence) -> dict[str, Any]:
+    """Return what the trail says of a record beside its state when its head is exported."""
+    said: dict[str, Any] = {}
+    if sequence.visibility is not Visibility.SEALED:
+        said["digest"] = sequence.digest
+    if sequence.supersedes is not None and sequence.state is SequenceState.PUBLISHED:
+        said["supersedes"] = sequence.supersedes.accession
+    return said
 
 
 def _own_people(sequence: ReferenceSequence) -> list[User]:
@@ -597,49 +833,88 @@ def _link(sequence: ReferenceSequence) -> str:
 # Import ---------------------------------------------------------------------------------------
 
 
-def import_sequences(actor: Actor, path: Path, *, dry_run: bool) -> ImportReport:
-    """Make drafts of the records of a file that its laboratory does not hold yet (GenBank, EMBL, FASTA).
+def import_sequences(
+    actor: Actor,
+    path: Path,
+    *,
+    dry_run: bool,
+    skip_bad: bool = False,
+    details: Details | None = None,
+) -> ImportReport:
+    """Make drafts of the records of a file that its laboratory does not hold yet, gzipped or not.
 
     A record with the same name and bases is left as it is, so that a file can be imported twice.
-    The file itself is not kept: the records are.
+    The file itself is not kept: the records are. ``skip_bad`` leaves out what cannot be kept, told row
+    by row. ``details`` are said of all records; the laboratory is the actor's.
     """
-    kind = inspect(path, path.name, SEQUENCE_KINDS)
-    records = read_records(path, kind)
+    kind = inspect(path, path.name, SEQUENCE_KINDS, broken_text=skip_bad)
+    read = read_file(path, kind, path.name, skip_bad=skip_bad, most_bytes=None)
     laboratory = _laboratory(actor, "")
+    own_marks = marks_of(read.records)
+    known = queries.same_sequences(laboratory.id, read.records, [each.digest for each in own_marks])
     report = ImportReport(path.name)
-    new: list[ParsedRecord] = []
-    for row, record in enumerate(records, start=1):
-        known = queries.same_sequence(laboratory.id, record, refget_digest(record.bases))
+    new: list[tuple[ParsedRecord, Marks, RowReport]] = []
+    by_line: list[tuple[int, RowReport]] = [
+        (each.line, RowReport(0, each.name or "-", Outcome.SKIPPED, errors={"record": list(each.problems)}))
+        for each in read.left_out
+    ]
+    for record, its_marks, present in zip(read.records, own_marks, known, strict=True):
         unfit = _unfit(record)
-        outcome = Outcome.REFUSED if unfit else Outcome.UNCHANGED if known else Outcome.CREATED
-        report.rows.append(
-            RowReport(
-                row=row,
-                key=known.accession if known else record.identifier,
-                outcome=outcome,
-                errors={field: [text] for field, text in unfit.items()},
-                warnings=list(record.warnings),
-            )
+        line = RowReport(
+            0,
+            present or record.identifier,
+            Outcome.REFUSED if unfit else Outcome.UNCHANGED if present else Outcome.CREATED,
+            errors={field: [text] for field, text in unfit.items()},
+            warnings=list(record.warnings),
         )
-        if outcome is Outcome.CREATED:
-            new.append(record)
+        by_line.append((record.line, line))
+        if line.outcome is Outcome.CREATED:
+            new.append((record, its_marks, line))
+    by_line.sort(key=lambda entry: entry[0])
+    for row, (_number, line) in enumerate(by_line, start=1):
+        line.row = row
+        report.rows.append(line)
     if dry_run or report.is_refused or not new:
         return report
     made = upload_sequences(
         actor,
-        new,
+        [record for record, _marks, _line in new],
         file_name=path.name,
         file_kind=kind,
         keep_file=None,
-        details=Details(laboratory=laboratory.code),
+        details=replace(details or Details(), laboratory=laboratory.code),
         most=MAX_RECORDS,
         most_features=None,
+        known_marks=[its_marks for _record, its_marks, _line in new],
+        left_out=len(read.left_out),
     )
-    created = iter(made)
-    for line in report.rows:
-        if line.outcome is Outcome.CREATED:
-            line.key = next(created).accession
+    for sequence, (_record, _marks, line) in zip(made, new, strict=True):
+        line.key = sequence.accession
     return report
+
+
+def fill_marks() -> int:
+    """Work out taxon and marks of records that are older than those columns; return how many were."""
+    missing = db.session.execute(
+        select(ReferenceSequence.id, ReferenceSequence.organism).where(
+            ReferenceSequence.canonical_digest.is_(None)
+        )
+    ).all()
+    taxa = queries.accepted_taxa({row.organism for row in missing})
+    for row in missing:
+        bases = db.session.scalar(select(SequenceBases.bases).where(SequenceBases.sequence_id == row.id))
+        made = marks(bases or "")
+        db.session.execute(
+            update(ReferenceSequence)
+            .where(ReferenceSequence.id == row.id)
+            .values(
+                reverse_digest=made.reverse_digest,
+                canonical_digest=made.canonical_digest,
+                canonical_strand=made.canonical_strand,
+                taxon=taxa.get(row.organism, ""),
+            )
+        )
+    return len(missing)
 
 
 def summary_of(made: Sequence[ReferenceSequence]) -> Text:

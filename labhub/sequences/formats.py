@@ -1,9 +1,10 @@
-"""GenBank, EMBL and FASTA files, read strictly and written so that they read back equal.
+"""GenBank, EMBL, FASTA and SnapGene files, read strictly; all but the last written so that they read back.
 
 Biopython is lenient (``trust.md`` section 2): it takes NULs, Cyrillic letters and proteins for
 DNA, the same id twice, a LOCUS of 9e12 bases. So the file is first read line by line by the
 rules of D8, and only feature tables that passed go through Biopython. A refusal names every
-problem of the file, by line or record; what is harmless becomes a warning of the record.
+problem of the file, by line or record; what is harmless becomes a warning of the record. Who says so
+(``skip_bad``) gets the records that are right, and a list of the others with what is wrong with each.
 The limits and their reasons are in ``docs/decisions/0005-file-checks.md``.
 """
 
@@ -15,18 +16,20 @@ import re
 import unicodedata
 import warnings
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise, takewhile
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, Never
 
 from labhub.errors import Invalid, TooLarge
-from labhub.file_kinds import FileKind, shown
+from labhub.file_kinds import MAX_SEQUENCE_BYTES, FileKind, display_name, shown
 from labhub.i18n import Message, Text, _, ngettext
+from labhub.sequences import snapgene
 
-MAX_FILE_BYTES = 80 << 20
+MAX_FILE_BYTES = MAX_SEQUENCE_BYTES
 """Bytes of one file, unpacked when it is gzipped."""
 MAX_RECORDS = 10_000
 MAX_TOTAL_BASES = 64_000_000
@@ -46,6 +49,8 @@ MAX_NAME_CHARACTERS = 200
 MAX_DESCRIPTION_CHARACTERS = 10_000
 MAX_PROBLEMS = 50
 """Problems that one refusal lists."""
+MAX_PROBLEMS_OF_RECORD = 5
+"""Problems that are told of each record that is left out of a file; further ones are counted."""
 
 Topology = Literal["linear", "circular"]
 
@@ -84,6 +89,8 @@ class ParsedRecord:
     features: tuple[ParsedFeature, ...]
     bases: str
     warnings: tuple[Message, ...] = field(default=(), compare=False)
+    line: int = field(default=0, compare=False)
+    """Where it begins in its file."""
 
     @property
     def identifier(self) -> str:
@@ -91,16 +98,97 @@ class ParsedRecord:
         return f"{self.accession}.{self.version}" if self.version else self.accession
 
 
-def read_records(source: Path | BinaryIO, kind: str, *, bases_only: bool = False) -> list[ParsedRecord]:
-    """Return the records of a FASTA, GenBank or EMBL file (``FileKind`` or its text), gzipped or not.
+@dataclass(frozen=True)
+class LeftOut:
+    """A record that was not read, or lines that are of no record: where, and what is wrong."""
+
+    line: int
+    name: str
+    problems: tuple[Text, ...]
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """What a file holds: its records, and what was left out of it, in the order of the file."""
+
+    records: list[ParsedRecord]
+    left_out: list[LeftOut]
+
+
+def read_records(
+    source: Path | BinaryIO,
+    kind: str,
+    *,
+    bases_only: bool = False,
+    name: str = "",
+    most_bytes: int | None = None,
+) -> list[ParsedRecord]:
+    """Return the records of a FASTA, GenBank, EMBL or SnapGene file (``kind``), gzipped or not.
 
     ``bases_only`` is for searching a file that is not kept: feature tables are left unread, and a
     name that stands twice or a length that disagrees is a warning. The bases are checked as ever.
-    Raises ``Invalid`` with every problem in ``errors``, keyed ``line 12`` or ``record X``,
-    and ``TooLarge`` when the file is over ``MAX_FILE_BYTES``.
+    ``name`` is the file's, for SnapGene's records, which often have none; ``most_bytes`` is a lower
+    limit than ``MAX_FILE_BYTES``. Raises ``Invalid`` with every problem in ``errors``, keyed ``line 12``
+    or ``record X``, and ``TooLarge`` when the file, unpacked, is over the limit.
     """
-    problems = _Problems()
-    text = _text(_bytes(source), problems)
+    problems = _Problems(keep_going=False)
+    return _read(source, kind, problems, bases_only=bases_only, name=name, most_bytes=most_bytes).records
+
+
+def read_good_records(
+    source: Path | BinaryIO, kind: str, *, name: str = "", most_bytes: int | None = None
+) -> ReadFile:
+    """Return the records that are right and, with what is wrong of each, the others.
+
+    Raises as ``read_records`` where the file as a whole cannot be read: too large, too many records,
+    no text, nothing in it.
+    """
+    problems = _Problems(keep_going=True)
+    return _read(source, kind, problems, bases_only=False, name=name, most_bytes=most_bytes)
+
+
+def _read(
+    source: Path | BinaryIO,
+    kind: str,
+    problems: "_Problems",
+    *,
+    bases_only: bool,
+    name: str,
+    most_bytes: int | None,
+) -> ReadFile:
+    data = _bytes(source, min(most_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES))
+    if not name and isinstance(source, Path):
+        name = source.name
+    if kind == FileKind.SNAPGENE:
+        raws = _scan_snapgene(data, problems, _stem(name), bases_only)
+    else:
+        raws = _scan_text(data, problems, kind, bases_only)
+    del data
+    if not raws and not problems:
+        problems.add(1, _("There is no record in the file."))
+        problems.raise_any()
+    _check_identifiers(raws, problems, bases_only)
+    records: list[ParsedRecord] = []
+    for raw in raws:
+        if raw.problems and problems.keep_going:
+            raw.parts.clear()
+            continue
+        parsed = _parsed(raw, problems, bases_only)
+        if not raw.problems:
+            records.append(parsed)
+    if not problems.keep_going:
+        problems.raise_any()
+    return ReadFile(records, problems.left_out(raws))
+
+
+def _stem(name: str) -> str:
+    """Return the name of a file without the endings that tell its format."""
+    path = Path(display_name(name)) if name else Path("")
+    return Path(path.stem).stem if path.suffix.lower() in (".gz", ".bgz") else path.stem
+
+
+def _scan_text(data: bytes, problems: "_Problems", kind: str, bases_only: bool) -> list["_Raw"]:
+    text = _text(data, problems)
     lines = _numbered_lines(text)
     if kind == FileKind.FASTA:
         raws = _scan_fasta(lines, problems)
@@ -109,14 +197,10 @@ def read_records(source: Path | BinaryIO, kind: str, *, bases_only: bool = False
     elif kind == FileKind.EMBL:
         raws = _scan_flat(lines, problems, _Embl(), bases_only)
     else:
-        raise ValueError(f"read_records() does not read {kind}")
-    del text
-    if not raws and not problems:
-        problems.add(1, _("There is no record in the file."))
-    _check_identifiers(raws, problems, bases_only)
-    parsed = [_parsed(raw, problems, bases_only) for raw in raws]
-    problems.raise_any()
-    return parsed
+        raise ValueError(f"{kind} is no format of sequences")
+    if problems.keep_going and _NO_TEXT.search(text):
+        _note_unreadable(text, raws, problems)
+    return raws
 
 
 def refget_digest(bases: str) -> str:
@@ -135,55 +219,91 @@ def refget_digest(bases: str) -> str:
 
 
 class _Problems:
-    """Collects what is wrong, so that a refusal names all of it."""
+    """Collects what is wrong, so that a refusal names all of it, or, to keep going, each record's."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_going: bool) -> None:
+        self.keep_going = keep_going
         self.found: dict[str, list[Text]] = {}
         self.number = 0
         self.first: Text = ""
+        self.outside: list[LeftOut] = []
+        """Lines that are of no record."""
 
     def __bool__(self) -> bool:
         return self.number > 0
 
-    def add(self, line: int, message: Message, record: str = "") -> None:
+    def add(self, line: int, message: Message, raw: "_Raw | None" = None) -> None:
         """Note a problem on a line, of a record if one is known."""
-        if record:
+        if raw is not None:
+            raw.note(_("Line %(line)s: %(problem)s", line=line, problem=message))
+        if self.keep_going and raw is not None:
+            self.number += 1
+            return
+        if raw is not None and raw.identifier:
             told = _(
                 "Line %(line)s, record %(record)s: %(problem)s",
                 line=line,
-                record=shown(record),
+                record=shown(raw.identifier),
                 problem=message,
             )
         else:
             told = _("Line %(line)s: %(problem)s", line=line, problem=message)
         self._add(f"line {line}", told)
 
-    def add_record(self, record: str, message: Message) -> None:
-        told = _("Record %(record)s: %(problem)s", record=shown(record), problem=message)
-        self._add(f"record {shown(record)}", told)
+    def add_record(self, raw: "_Raw", message: Message) -> None:
+        """Note a problem of a record that is on none of its lines."""
+        raw.note(message)
+        if self.keep_going:
+            self.number += 1
+            return
+        record = shown(raw.identifier)
+        told = _("Record %(record)s: %(problem)s", record=record, problem=message)
+        self._add(f"record {record}", told)
+
+    def add_outside(self, line: int, message: Message) -> None:
+        """Note lines that are of no record: they end the reading, unless it keeps going."""
+        if not self.keep_going:
+            self.stop(line, message)
+        self.number += 1
+        self.outside.append(LeftOut(line, "", (_("Line %(line)s: %(problem)s", line=line, problem=message),)))
+
+    def stop(self, line: int, message: Message, raw: "_Raw | None" = None) -> Never:
+        """Refuse the file as a whole."""
+        if self.keep_going:
+            raw = None
+        self.add(line, message, raw)
+        self.raise_any()
+        raise AssertionError("a problem was just added")
 
     def _add(self, key: str, told: Message) -> None:
         self.number += 1
-        if self.number == 1:
+        if not self.found:
             self.first = told
         self.found.setdefault(key, []).append(told)
-        if self.number >= MAX_PROBLEMS:
+        if self.number >= MAX_PROBLEMS and not self.keep_going:
             self.raise_any()
 
     def raise_any(self) -> None:
-        if not self.number:
+        """Refuse the file when a problem of it, or of one of its records, was noted."""
+        if not self.found:
             return
+        more = sum(map(len, self.found.values())) - 1
         message = (
             self.first
-            if self.number == 1
+            if not more
             else ngettext(
                 "%(first)s (and %(number)s more problem)",
                 "%(first)s (and %(number)s more problems)",
-                self.number - 1,
+                more,
                 first=self.first,
             )
         )
         raise Invalid(message, errors=self.found)
+
+    def left_out(self, raws: Iterable["_Raw"]) -> list[LeftOut]:
+        """Return what was left out, in the order of the file."""
+        bad = [LeftOut(raw.line, shown(raw.identifier), raw.told()) for raw in raws if raw.problems]
+        return sorted([*bad, *self.outside], key=lambda each: each.line)
 
 
 @dataclass
@@ -210,6 +330,26 @@ class _Raw:
     parts: list[str] = field(default_factory=list)
     length: int = 0
     warnings: list[Message] = field(default_factory=list)
+    problems: list[Message] = field(default_factory=list)
+    problem_count: int = 0
+    read_features: tuple[ParsedFeature, ...] = ()
+    """Features that came read (SnapGene's)."""
+
+    def note(self, problem: Message) -> None:
+        """Remember what is wrong with it: the first few, and how much there is."""
+        if problem in self.problems:
+            return
+        self.problem_count += 1
+        if len(self.problems) < MAX_PROBLEMS_OF_RECORD:
+            self.problems.append(problem)
+
+    def told(self) -> tuple[Text, ...]:
+        """Return what is wrong with it."""
+        more = self.problem_count - len(self.problems)
+        if not more:
+            return tuple(self.problems)
+        further = ngettext("and %(number)s more problem", "and %(number)s more problems", more)
+        return (*self.problems, further)
 
     @property
     def is_rna(self) -> bool:
@@ -227,38 +367,53 @@ class _Raw:
 # --- bytes to lines
 
 
-def _bytes(source: Path | BinaryIO) -> bytes:
+def _bytes(source: Path | BinaryIO, most_bytes: int) -> bytes:
     if isinstance(source, Path):
         with source.open("rb") as file:
-            return _bytes(file)
-    data = source.read(MAX_FILE_BYTES + 1)
+            return _bytes(file, most_bytes)
+    data = source.read(most_bytes + 1)
     if data.startswith(b"\x1f\x8b"):
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
-                data = packed.read(MAX_FILE_BYTES + 1)
+                data = packed.read(most_bytes + 1)
         except (OSError, EOFError, zlib.error):
             raise Invalid(_("The gzip file is damaged; send it again."), field="file") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise TooLarge(_("A sequence file may have %(most)s MiB.", most=MAX_FILE_BYTES >> 20), field="file")
+    if len(data) > most_bytes:
+        raise TooLarge(_("A sequence file may have %(most)s MiB.", most=most_bytes >> 20), field="file")
     return data
 
 
 def _text(data: bytes, problems: _Problems) -> str:
-    """Return the text with ``\\n`` line ends, or refuse what is not UTF-8 text."""
+    """Return the text with ``\\n`` line ends, or refuse what is not UTF-8 text.
+
+    To keep going, each byte that is not text becomes half a character (``_NO_TEXT``), which no text has.
+    """
     data = data.removeprefix(b"\xef\xbb\xbf")
-    nul = data.find(b"\0")
-    if nul >= 0:
-        problems.add(_line_at(data, nul), _("a NUL byte; this is not a text file."))
-        problems.raise_any()
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        problems.add(_line_at(data, error.start), _("not UTF-8 text; save the file as UTF-8."))
-        problems.raise_any()
-        raise
+    if problems.keep_going:
+        text = data.decode("utf-8", "surrogateescape").replace("\0", "\udc00")
+    else:
+        nul = data.find(b"\0")
+        if nul >= 0:
+            problems.stop(_line_at(data, nul), _("a NUL byte; this is not a text file."))
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            problems.stop(_line_at(data, error.start), _("not UTF-8 text; save the file as UTF-8."))
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text
+
+
+_NO_TEXT = re.compile("[\udc00-\udcff]")
+_UNREADABLE = _("a NUL byte, or not UTF-8 text.")
+
+
+def _note_unreadable(text: str, raws: Sequence["_Raw"], problems: _Problems) -> None:
+    """Note the bytes that were no text with the records that they stand in."""
+    starts = [raw.line for raw in raws]
+    for number, line in _numbered_lines(text):
+        if _NO_TEXT.search(line) and (place := bisect_right(starts, number)):
+            problems.add(number, _UNREADABLE, raws[place - 1])
 
 
 def _line_at(data: bytes, position: int) -> int:
@@ -308,10 +463,7 @@ def _add_bases(raw: _Raw, letters: str, line: int, problems: _Problems) -> None:
     raw.parts.append(letters.upper())
     raw.length += len(letters)
     if raw.length > MAX_TOTAL_BASES:
-        problems.add(
-            line, _("a file may have %(most)s bases; split it.", most=MAX_TOTAL_BASES), raw.identifier
-        )
-        problems.raise_any()
+        problems.stop(line, _("a file may have %(most)s bases; split it.", most=MAX_TOTAL_BASES), raw)
 
 
 def _refuse_letter(raw: _Raw, letters: str, line: int, problems: _Problems) -> None:
@@ -326,6 +478,8 @@ def _refuse_letter(raw: _Raw, letters: str, line: int, problems: _Problems) -> N
             letter=letter,
             place=place,
         )
+    elif _NO_TEXT.match(letter):
+        message = _UNREADABLE
     elif letter.isascii() and letter.isprintable():
         message = _("%(letter)s at letter %(place)s is no IUPAC base.", letter=repr(letter), place=place)
     else:
@@ -334,18 +488,16 @@ def _refuse_letter(raw: _Raw, letters: str, line: int, problems: _Problems) -> N
             code=f"{ord(letter):04X}",
             place=place,
         )
-    problems.add(line, message, raw.identifier)
+    problems.add(line, message, raw)
 
 
 def _bases_of(raw: _Raw, problems: _Problems) -> str:
     bases = "".join(raw.parts)
     if "U" in bases and "T" in bases:
-        problems.add_record(raw.identifier, _("both U and T; write one of them."))
+        problems.add_record(raw, _("both U and T; write one of them."))
     ambiguous = len(bases) - sum(bases.count(letter) for letter in "ACGTUN")
     if 2 * ambiguous > len(bases):
-        problems.add_record(
-            raw.identifier, _("more than half of the letters are ambiguous; it looks like a protein.")
-        )
+        problems.add_record(raw, _("more than half of the letters are ambiguous; it looks like a protein."))
     return bases
 
 
@@ -361,13 +513,13 @@ def _scan_fasta(lines: Iterator[tuple[int, str]], problems: _Problems) -> list[_
     raws: list[_Raw] = []
     raw: _Raw | None = None
     total = 0
+    is_outside = False
     for number, line in lines:
         if line.startswith(">"):
             if raw is not None:
                 total += _end_fasta(raw, problems)
             if len(raws) >= MAX_RECORDS:
-                problems.add(number, _("a file may have %(most)s records; split it.", most=MAX_RECORDS))
-                problems.raise_any()
+                problems.stop(number, _("a file may have %(most)s records; split it.", most=MAX_RECORDS))
             raw = _fasta_header(number, line, problems)
             raws.append(raw)
             continue
@@ -375,15 +527,17 @@ def _scan_fasta(lines: Iterator[tuple[int, str]], problems: _Problems) -> list[_
         if not letters:
             continue
         if raw is None:
-            problems.add(number, _("bases before the first header; a record begins with > and a name."))
-            problems.raise_any()
-            break
+            if not is_outside:
+                is_outside = True
+                problems.add_outside(
+                    number, _("bases before the first header; a record begins with > and a name.")
+                )
+            continue
         if not raw.is_rna and ("U" in letters or "u" in letters):
             _declare_by_letters(raw, letters)
         _add_bases(raw, letters.replace(" ", ""), number, problems)
         if total + raw.length > MAX_TOTAL_BASES:
-            problems.add(number, _("a file may have %(most)s bases; split it.", most=MAX_TOTAL_BASES))
-            problems.raise_any()
+            problems.stop(number, _("a file may have %(most)s bases; split it.", most=MAX_TOTAL_BASES))
     if raw is not None:
         _end_fasta(raw, problems)
     return raws
@@ -395,9 +549,9 @@ def _fasta_header(number: int, line: str, problems: _Problems) -> _Raw:
     if "\t" in identifier:
         identifier, _blank, description = line[1:].strip().partition("\t")
     if not identifier:
-        problems.add(number, _("the header has no name; write it right behind the >."))
+        problems.add(number, _("the header has no name; write it right behind the >."), raw)
     if len(identifier) > MAX_NAME_CHARACTERS or len(description) > MAX_DESCRIPTION_CHARACTERS:
-        problems.add(number, _("the header is too long."))
+        problems.add(number, _("the header is too long."), raw)
         description = ""
     known = _INSDC.fullmatch(identifier)
     raw.accession, raw.version = (known[1], known[2]) if known else (identifier, "")
@@ -418,7 +572,7 @@ def _declare_by_letters(raw: _Raw, letters: str) -> None:
 
 def _end_fasta(raw: _Raw, problems: _Problems) -> int:
     if not raw.length:
-        problems.add(raw.line, _("a header without bases."), raw.identifier)
+        problems.add(raw.line, _("a header without bases."), raw)
     return raw.length
 
 
@@ -460,25 +614,29 @@ def _scan_flat(
     raws: list[_Raw] = []
     raw: _Raw | None = None
     room = ""
+    is_outside = False
     total_bases = total_features = 0
     for number, line in lines:
         line = line.rstrip(" \t")
         if len(line) > MAX_LINE_CHARACTERS:
-            problems.add(number, _("a line of more than %(most)s characters.", most=MAX_LINE_CHARACTERS))
-            problems.raise_any()
+            if raw is None or not problems.keep_going:
+                problems.stop(number, _("a line of more than %(most)s characters.", most=MAX_LINE_CHARACTERS))
+            problems.add(number, _("a line of more than %(most)s characters.", most=MAX_LINE_CHARACTERS), raw)
+            continue
         if layout.start.match(line):
             if raw is not None:
-                problems.add(number, _("a record begins before the end (//) of the last."), raw.identifier)
+                problems.add(number, _("a record begins before the end (//) of the last."), raw)
+                total_bases += raw.length
+                total_features += len(raw.features)
             if len(raws) >= MAX_RECORDS:
-                problems.add(number, _("a file may have %(most)s records; split it.", most=MAX_RECORDS))
-                problems.raise_any()
-            raw, room = _Raw(number), "head"
+                problems.stop(number, _("a file may have %(most)s records; split it.", most=MAX_RECORDS))
+            raw, room, is_outside = _Raw(number), "head", False
             layout.begin(raw, line, problems)
             raws.append(raw)
         elif raw is None:
-            if line and line != "//":
-                problems.add(number, _("text outside a record."))
-                problems.raise_any()
+            if line and line != "//" and not is_outside:
+                is_outside = True
+                problems.add_outside(number, _("text outside a record."))
         elif line == "//":
             layout.finish(raw)
             _end_flat(raw, problems, bases_only)
@@ -504,19 +662,18 @@ def _scan_flat(
             or total_features + len(raw.features) > MAX_TOTAL_FEATURES
             or len(raw.features) > MAX_FEATURES
         ):
-            problems.add(
+            problems.stop(
                 number,
                 _(
                     "a file may have %(bases)s bases, a record %(features)s features; split it.",
                     bases=MAX_TOTAL_BASES,
                     features=MAX_FEATURES,
                 ),
-                raw.identifier,
+                raw,
             )
-            problems.raise_any()
     if raw is not None:
         layout.finish(raw)
-        problems.add_record(raw.identifier, _("no end (//); the file was cut off."))
+        problems.add_record(raw, _("no end (//); the file was cut off."))
     return raws
 
 
@@ -524,25 +681,23 @@ def _feature_line(raw: _Raw, number: int, line: str, problems: _Problems) -> Non
     if line[:21].strip() == "":
         text = line[21:].strip()
         if text and not raw.features:
-            problems.add(number, _("a qualifier before the first feature."), raw.identifier)
+            problems.add(number, _("a qualifier before the first feature."), raw)
         elif text:
             raw.features[-1].lines.append(text)
         return
     kind, rest = line[5:20].strip(), line[21:].strip()
     if line[:5].strip() or line[20:21].strip() or not kind or " " in kind or not kind.isascii():
-        problems.add(
-            number, _("a feature's key stands in columns 6 to 20, its location from 22 on."), raw.identifier
-        )
+        problems.add(number, _("a feature's key stands in columns 6 to 20, its location from 22 on."), raw)
         raw.features.append(_RawFeature(number, "", ["1"]))
     elif not rest:
-        problems.add(number, _("the feature %(kind)s has no location.", kind=shown(kind)), raw.identifier)
+        problems.add(number, _("the feature %(kind)s has no location.", kind=shown(kind)), raw)
     else:
         raw.features.append(_RawFeature(number, kind, [rest]))
 
 
 def _end_flat(raw: _Raw, problems: _Problems, bases_only: bool) -> None:
     if not raw.length:
-        problems.add_record(raw.identifier, _("no bases in the file."))
+        problems.add_record(raw, _("no bases in the file."))
     elif raw.size is not None and raw.size != raw.length:
         said = _(
             "the first line says %(said)s bases, the file has %(found)s.", said=raw.size, found=raw.length
@@ -550,7 +705,7 @@ def _end_flat(raw: _Raw, problems: _Problems, bases_only: bool) -> None:
         if bases_only:
             raw.warn(said)
         else:
-            problems.add_record(raw.identifier, said)
+            problems.add_record(raw, said)
 
 
 _PLACEHOLDERS = frozenset({"", ".", "-", "unknown", "<unknown", "null"})
@@ -607,7 +762,9 @@ class _GenBank(_Layout):
         line = _clean(line, raw)
         known = self._size.fullmatch(line) if len(line) <= 2 * MAX_NAME_CHARACTERS else None
         if known is None or len(known[1] or "") > MAX_NAME_CHARACTERS:
-            problems.add(raw.line, _("the LOCUS line needs a name, a length and bp: LOCUS name 1234 bp DNA."))
+            problems.add(
+                raw.line, _("the LOCUS line needs a name, a length and bp: LOCUS name 1234 bp DNA."), raw
+            )
             return
         name, size, unit, rest = known[1] or "", known[2], known[3], known[4] or ""
         if " " in name:
@@ -619,13 +776,13 @@ class _GenBank(_Layout):
                 _("a protein is not taken here.")
                 if unit == "aa"
                 else _("a master record has no bases; send the records it names."),
-                raw.name,
+                raw,
             )
         if len(size) > 11 or int(size) > MAX_TOTAL_BASES:
             problems.add(
                 raw.line,
                 _("LOCUS says %(said)s bases; a file may have %(most)s.", said=size, most=MAX_TOTAL_BASES),
-                raw.name,
+                raw,
             )
         else:
             raw.size = int(size)
@@ -720,17 +877,17 @@ class _Embl(_Layout):
         size = re.search(r"(\d+) (BP|AA|SQ)\.?$", words[-1])
         if size is None or len(words) < 2:
             problems.add(
-                raw.line, _("the ID line needs a name and a length: ID X1; SV 1; linear; DNA; 9 BP.")
+                raw.line, _("the ID line needs a name and a length: ID X1; SV 1; linear; DNA; 9 BP."), raw
             )
             return
         raw.name = (words[0].split() or [""])[0]
         if size[2] != "BP":
-            problems.add(raw.line, _("a protein is not taken here."), raw.name)
+            problems.add(raw.line, _("a protein is not taken here."), raw)
         elif len(size[1]) > 11 or int(size[1]) > MAX_TOTAL_BASES:
             problems.add(
                 raw.line,
                 _("ID says %(said)s bases; a file may have %(most)s.", said=size[1], most=MAX_TOTAL_BASES),
-                raw.name,
+                raw,
             )
         else:
             raw.size = int(size[1])
@@ -779,6 +936,78 @@ class _Embl(_Layout):
         return letters
 
 
+# --- SnapGene
+
+
+def _scan_snapgene(data: bytes, problems: _Problems, name: str, bases_only: bool) -> list[_Raw]:
+    """Return the one record of a SnapGene file, its features as Biopython reads them."""
+    raw = _Raw(1)
+    raw.name = raw.accession = "_".join(_clean(name, raw).split())[:MAX_NAME_CHARACTERS] or "SnapGene"
+    try:
+        document = snapgene.open_document(data)
+        notes = document.notes()
+        _take_notes(raw, notes)
+        raw.topology = "circular" if document.circular else "linear"
+        raw.molecule_type = "DNA"
+        _add_bases(raw, document.bases, 1, problems)
+        if not raw.length:
+            problems.add_record(raw, _("no bases in the file."))
+        if not bases_only and not raw.problems:
+            read, remarks = document.features(MAX_FEATURES, MAX_SEGMENTS)
+            for remark in remarks:
+                raw.warn(remark)
+            _take_features(raw, read, problems)
+    except snapgene.Unreadable as error:
+        problems.add_record(raw, error.problem)
+    return [raw]
+
+
+def _take_notes(raw: _Raw, notes: Mapping[str, str]) -> None:
+    """Take name, description and organism from what the file says of itself."""
+    label = notes.get("CustomMapLabel", "") if notes.get("UseCustomMapLabel") == "1" else ""
+    name = notes.get("AccessionNumber", "") or label
+    if name := "_".join(_clean(name, raw).split())[:MAX_NAME_CHARACTERS]:
+        known = _INSDC.fullmatch(name)
+        raw.name = name
+        raw.accession, raw.version = (known[1], known[2]) if known else (name, "")
+    for key in ("Description", "Comments"):
+        if not raw.description:
+            raw.description = _sentence([_clean(notes.get(key, ""), raw)])
+    organism = _sentence([_clean(notes.get("Organism", ""), raw)])
+    raw.organism = "" if organism.lower() in {".", "unspecified"} else organism
+
+
+def _take_features(raw: _Raw, read: Iterable[Any], problems: _Problems) -> None:
+    from Bio.SeqIO import InsdcIO
+
+    insdc: Any = InsdcIO  # only partly typed
+    kept = []
+    for feature in read:
+        for key, values in list(feature.qualifiers.items()):
+            texts = [_sentence([_clean(str(value), raw)]).replace('"', "'") for value in values]
+            if sum(map(len, texts)) > MAX_QUALIFIER_CHARACTERS:
+                said = _(
+                    "the qualifiers of a feature may have %(most)s characters.", most=MAX_QUALIFIER_CHARACTERS
+                )
+                problems.add_record(raw, said)
+                return
+            del feature.qualifiers[key]
+            if _QUALIFIER.match(f"/{key}=") and key.isascii():
+                feature.qualifiers[key] = texts
+            else:
+                raw.warn(_("The qualifier %(key)s was left out: it has no proper name.", key=shown(key)))
+        if not re.fullmatch(r"[A-Za-z0-9_'*-]{1,15}", feature.type):
+            raw.warn(_("The kind %(kind)s was read as misc_feature.", kind=shown(feature.type)))
+            feature.type = "misc_feature"
+        location = insdc._insdc_location_string(feature.location, raw.length)
+        said_of = _location_problem(raw, location)
+        if said_of is not None:
+            problems.add_record(raw, said_of)
+            return
+        kept.append(_feature(feature, raw))
+    raw.read_features = tuple(kept)
+
+
 # --- identifiers and features
 
 
@@ -788,15 +1017,15 @@ def _check_identifiers(raws: Iterable[_Raw], problems: _Problems, bases_only: bo
         identifier = raw.identifier
         hidden = any(unicodedata.category(letter) in _HIDDEN for letter in identifier)
         if hidden or len(identifier) > MAX_NAME_CHARACTERS:
-            problems.add(raw.line, _("the name holds invisible characters or is too long."), identifier)
+            problems.add(raw.line, _("the name holds invisible characters or is too long."), raw)
         if not identifier:
-            problems.add(raw.line, _("the record has no name; give it one."))
+            problems.add(raw.line, _("the record has no name; give it one."), raw)
         elif identifier in seen:
             said = _("the name stands already on line %(line)s.", line=seen[identifier])
             if bases_only:
                 raw.warn(said)
             else:
-                problems.add(raw.line, said, identifier)
+                problems.add(raw.line, said, raw)
         else:
             seen[identifier] = raw.line
 
@@ -805,11 +1034,13 @@ def _parsed(raw: _Raw, problems: _Problems, bases_only: bool) -> ParsedRecord:
     bases = _bases_of(raw, problems)
     raw.parts.clear()
     if len(raw.description) > MAX_DESCRIPTION_CHARACTERS:
-        problems.add(raw.line, _("the description is too long."), raw.identifier)
+        problems.add(raw.line, _("the description is too long."), raw)
     before = problems.number
     for feature in raw.features:
         _check_feature(raw, feature, problems)
-    features = _features(raw, problems) if raw.features and problems.number == before else ()
+    features = raw.read_features
+    if raw.features and problems.number == before:
+        features = _features(raw, problems)
     return ParsedRecord(
         accession=raw.accession or raw.name,
         version=raw.version,
@@ -821,6 +1052,7 @@ def _parsed(raw: _Raw, problems: _Problems, bases_only: bool) -> ParsedRecord:
         features=features,
         bases=bases,
         warnings=tuple(raw.warnings),
+        line=raw.line,
     )
 
 
@@ -832,12 +1064,12 @@ def _check_feature(raw: _Raw, feature: _RawFeature, problems: _Problems) -> None
     location = "".join(takewhile(lambda line: not line.startswith("/"), feature.lines)).replace(" ", "")
     said = _location_problem(raw, location)
     if said is not None:
-        problems.add(feature.line, said, raw.identifier)
+        problems.add(feature.line, said, raw)
     if sum(map(len, feature.lines)) - len(location) > MAX_QUALIFIER_CHARACTERS:
         problems.add(
             feature.line,
             _("the qualifiers of a feature may have %(most)s characters.", most=MAX_QUALIFIER_CHARACTERS),
-            raw.identifier,
+            raw,
         )
     open_since = ""
     for line in feature.lines:
@@ -845,7 +1077,7 @@ def _check_feature(raw: _Raw, feature: _RawFeature, problems: _Problems) -> None
             problems.add(
                 feature.line,
                 _("the qualifier %(line)s has no proper name.", line=shown(line)),
-                raw.identifier,
+                raw,
             )
         if open_since:
             open_since = "" if line.endswith('"') else open_since
@@ -856,7 +1088,7 @@ def _check_feature(raw: _Raw, feature: _RawFeature, problems: _Problems) -> None
         problems.add(
             feature.line,
             _("the quotation mark of /%(key)s is never closed.", key=shown(open_since)),
-            raw.identifier,
+            raw,
         )
 
 
@@ -917,9 +1149,9 @@ def _features(raw: _Raw, problems: _Problems) -> tuple[ParsedFeature, ...]:
             alone = []
         if len(alone) != 1 or alone[0].location is None:
             said = _("the feature %(kind)s cannot be read.", kind=shown(feature.kind))
-            problems.add(feature.line, said, raw.identifier)
+            problems.add(feature.line, said, raw)
     if problems.number == before:
-        problems.add_record(raw.identifier, _("the feature table cannot be read."))
+        problems.add_record(raw, _("the feature table cannot be read."))
     return ()
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from labhub.accounts.models import Laboratory, User
@@ -91,6 +91,7 @@ class ReferenceSequence(Model):
             name="sealed_not_reviewed",
         ),
         CheckConstraint("published_by_id <> submitted_by_id", name="two_people"),
+        CheckConstraint("canonical_strand IN (-1, 1)", name="canonical_strand_known"),
         Index("ix_reference_sequence_source_accession", "source_accession"),
         Index("ix_reference_sequence_state_visibility", "state", "visibility"),
     )
@@ -108,15 +109,29 @@ class ReferenceSequence(Model):
     title: Mapped[str] = mapped_column(String(300))
     description: Mapped[str] = mapped_column(Text, default="")
     organism: Mapped[str] = mapped_column(String(300), default="", index=True)
+    """As the file names it."""
+    taxon: Mapped[str] = mapped_column(String(200), default="", server_default=text("''"), index=True)
+    """The accepted scientific name in the table of taxa; empty when the organism is not in it."""
+    source: Mapped[str] = mapped_column(String(300), default="", server_default=text("''"))
+    """Where the record comes from: a register, an article, the laboratory's own sequencing."""
     topology: Mapped[Topology] = mapped_column(text_enum(Topology))
     molecule_type: Mapped[str] = mapped_column(String(40))
     length_bp: Mapped[int]
     digest: Mapped[str] = mapped_column(String(40), index=True)
     """GA4GH refget identifier of the bases, ``SQ.`` and 32 characters."""
+    reverse_digest: Mapped[str | None] = mapped_column(String(40), index=True)
+    """The same of the reverse complement; with the next two it tells records of one molecule
+    (``equivalence.py``). Empty until ``labhub init`` fills records that are older than the columns."""
+    canonical_digest: Mapped[str | None] = mapped_column(String(40), index=True)
+    canonical_strand: Mapped[int | None]
     visibility: Mapped[Visibility] = mapped_column(text_enum(Visibility))
     state: Mapped[SequenceState] = mapped_column(text_enum(SequenceState), default=SequenceState.DRAFT)
     lmo_id: Mapped[int | None] = mapped_column(ForeignKey("lmo.id"), index=True)
+    """The first of its LMOs; all of them are ``lmo_links``."""
     element_id: Mapped[int | None] = mapped_column(ForeignKey("element.id"), index=True)
+    """The first of its elements; all of them are ``element_links``."""
+    supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("reference_sequence.id"), index=True)
+    """The published record of the same laboratory that this one replaces once it is published itself."""
     note: Mapped[str] = mapped_column(Text, default="")
     licence: Mapped[str] = mapped_column(String(300), default="")
     warnings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
@@ -144,6 +159,16 @@ class ReferenceSequence(Model):
     lmo: Mapped[Lmo | None] = relationship()
     element: Mapped[Element | None] = relationship()
     submitted_by: Mapped[User | None] = relationship(foreign_keys=[submitted_by_id])
+    supersedes: Mapped["ReferenceSequence | None"] = relationship(remote_side=[id])
+    lmo_links: Mapped[list["SequenceLmo"]] = relationship(
+        order_by="SequenceLmo.position", cascade="all, delete-orphan"
+    )
+    element_links: Mapped[list["SequenceElement"]] = relationship(
+        order_by="SequenceElement.position", cascade="all, delete-orphan"
+    )
+    method_links: Mapped[list["SequenceMethod"]] = relationship(
+        order_by="SequenceMethod.position", cascade="all, delete-orphan"
+    )
     features: Mapped[list["SequenceFeature"]] = relationship(
         order_by="SequenceFeature.position", cascade="all, delete-orphan", back_populates="sequence"
     )
@@ -159,6 +184,41 @@ class ReferenceSequence(Model):
     def is_editable(self) -> bool:
         """Whether its laboratory may still change it."""
         return self.state in (SequenceState.DRAFT, SequenceState.RETURNED)
+
+
+class SequenceLmo(Model):
+    """An LMO that a record is of."""
+
+    __tablename__ = "sequence_lmo"
+
+    sequence_id: Mapped[int] = mapped_column(ForeignKey("reference_sequence.id"), primary_key=True)
+    lmo_id: Mapped[int] = mapped_column(ForeignKey("lmo.id"), primary_key=True, index=True)
+    position: Mapped[int]
+    """Its place among the LMOs of the record, from 1."""
+
+    lmo: Mapped[Lmo] = relationship()
+
+
+class SequenceElement(Model):
+    """An element that a record is of, or holds."""
+
+    __tablename__ = "sequence_element"
+
+    sequence_id: Mapped[int] = mapped_column(ForeignKey("reference_sequence.id"), primary_key=True)
+    element_id: Mapped[int] = mapped_column(ForeignKey("element.id"), primary_key=True, index=True)
+    position: Mapped[int]
+
+    element: Mapped[Element] = relationship()
+
+
+class SequenceMethod(Model):
+    """A detection method that a record goes with, by its code: methods stand above sequences."""
+
+    __tablename__ = "sequence_method"
+
+    sequence_id: Mapped[int] = mapped_column(ForeignKey("reference_sequence.id"), primary_key=True)
+    code: Mapped[str] = mapped_column(String(100), primary_key=True, index=True)
+    position: Mapped[int]
 
 
 class SequenceFeature(Model):

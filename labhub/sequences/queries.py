@@ -1,6 +1,7 @@
 """Everything that reads reference sequences: who sees which record, and who sees its bases."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, true
@@ -13,11 +14,17 @@ from labhub.errors import Invalid, NotAllowed, NotFound
 from labhub.i18n import _
 from labhub.lmos.models import Element, Lmo
 from labhub.lmos.queries import match_element, match_lmo
+from labhub.lmos.taxa_models import TaxonName
+from labhub.names import name_key
+from labhub.sequences.equivalence import Marks, Relation, relation
 from labhub.sequences.formats import ParsedFeature, ParsedRecord
 from labhub.sequences.models import (
     ReferenceSequence,
     SequenceBases,
+    SequenceElement,
     SequenceFeature,
+    SequenceLmo,
+    SequenceMethod,
     SequenceState,
     Topology,
     Visibility,
@@ -109,6 +116,9 @@ def find_sequence(actor: Actor | None, accession: str) -> ReferenceSequence:
             selectinload(ReferenceSequence.laboratory),
             selectinload(ReferenceSequence.lmo),
             selectinload(ReferenceSequence.element),
+            selectinload(ReferenceSequence.lmo_links).joinedload(SequenceLmo.lmo),
+            selectinload(ReferenceSequence.element_links).joinedload(SequenceElement.element),
+            selectinload(ReferenceSequence.method_links),
         )
         found = db.session.scalar(
             visible_sequences(actor).where(ReferenceSequence.accession == wanted.upper()).options(*with_parts)
@@ -181,16 +191,19 @@ def listed_sequences(
     visibility: Visibility | None = None,
     topology: Topology | None = None,
     laboratory: str = "",
+    methods: Sequence[str] = (),
 ) -> Select[Any]:
     """Select the columns of the list, never bases: what the actor sees and the filters let through.
 
-    ``lmo`` and ``element`` are names or identifiers; one that nobody knows lets nothing through.
+    ``lmo`` and ``element`` are names or identifiers; one that nobody knows lets nothing through. ``taxon``
+    is any name of a taxon, or a part of the organism as the file writes it; ``methods`` are codes.
     """
     query = (
         select(
             ReferenceSequence.accession,
             ReferenceSequence.title,
             ReferenceSequence.organism,
+            ReferenceSequence.taxon,
             ReferenceSequence.topology,
             ReferenceSequence.molecule_type,
             ReferenceSequence.length_bp,
@@ -229,14 +242,43 @@ def listed_sequences(
                 )
             )
         )
+    return _filtered(
+        query,
+        taxon=taxon,
+        lmo=lmo,
+        element=element,
+        methods=methods,
+        state=state,
+        visibility=visibility,
+        topology=topology,
+        laboratory=laboratory,
+    )
+
+
+def _filtered(
+    query: Select[Any],
+    *,
+    taxon: str,
+    lmo: str,
+    element: str,
+    methods: Sequence[str],
+    state: SequenceState | None,
+    visibility: Visibility | None,
+    topology: Topology | None,
+    laboratory: str,
+) -> Select[Any]:
     if taxon:
-        query = query.where(func.lower(ReferenceSequence.organism).like(_pattern(taxon), escape="!"))
+        named = accepted_taxa({taxon}).get(taxon, "")
+        written = func.lower(ReferenceSequence.organism).like(_pattern(taxon), escape="!")
+        query = query.where(or_(written, ReferenceSequence.taxon == named) if named else written)
     if lmo:
         of_lmo = match_lmo(lmo)
-        query = query.where(ReferenceSequence.lmo_id == of_lmo.id if of_lmo else false())
+        query = query.where(is_of_lmos([of_lmo.id] if of_lmo else []))
     if element:
         of_element = match_element(element)
-        query = query.where(ReferenceSequence.element_id == of_element.id if of_element else false())
+        query = query.where(is_of_elements([of_element.id] if of_element else []))
+    if methods:
+        query = query.where(goes_with(methods))
     if state is not None:
         query = query.where(ReferenceSequence.state == state)
     if visibility is not None:
@@ -253,35 +295,155 @@ def _pattern(text: str) -> str:
     return "%" + clean.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
 
 
-def twins(actor: Actor | None, sequence: ReferenceSequence) -> list[ReferenceSequence]:
-    """Return the other records with the same bases, among those whose bases ``actor`` may see."""
-    if not may_see_bases(actor, sequence):
-        return []
-    return list(
-        db.session.scalars(
-            visible_sequences(actor)
-            .where(
-                has_open_bases(actor),
-                ReferenceSequence.digest == sequence.digest,
-                ReferenceSequence.id != sequence.id,
-            )
-            .order_by(ReferenceSequence.id)
-            .limit(50)
+def is_of_lmos(lmo_ids: Iterable[int]) -> ColumnElement[bool]:
+    """Return the condition that a record names one of these LMOs."""
+    return ReferenceSequence.id.in_(
+        select(SequenceLmo.sequence_id).where(SequenceLmo.lmo_id.in_(list(lmo_ids)))
+    )
+
+
+def is_of_elements(element_ids: Iterable[int]) -> ColumnElement[bool]:
+    """Return the condition that a record names one of these elements."""
+    return ReferenceSequence.id.in_(
+        select(SequenceElement.sequence_id).where(SequenceElement.element_id.in_(list(element_ids)))
+    )
+
+
+def goes_with(codes: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition that a record names one of these methods."""
+    return ReferenceSequence.id.in_(
+        select(SequenceMethod.sequence_id).where(
+            func.lower(SequenceMethod.code).in_([code.casefold() for code in codes])
         )
     )
 
 
-def twin_accessions(actor: Actor | None, digests: Collection[str]) -> dict[str, list[str]]:
-    """Return the accessions by digest, among the records whose bases ``actor`` may see."""
-    found: dict[str, list[str]] = {}
-    rows = db.session.execute(
-        select(ReferenceSequence.digest, ReferenceSequence.accession)
-        .where(is_visible(actor), has_open_bases(actor), ReferenceSequence.digest.in_(digests))
-        .order_by(ReferenceSequence.id)
-    )
-    for digest, accession in rows:
-        found.setdefault(digest, []).append(accession)
+MOST_TOGETHER = 5_000
+"""Values in one question to the database, and rows of its answer."""
+
+
+def _portions(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), MOST_TOGETHER):
+        yield values[start : start + MOST_TOGETHER]
+
+
+def accepted_taxa(names: Collection[str]) -> dict[str, str]:
+    """Return the accepted scientific names that organisms mean, where the table of taxa knows one.
+
+    What stands behind a binomial (a strain, an isolate, a cultivar) is no part of the name of the taxon.
+    """
+    keys = {name: [name_key(name), " ".join(name_key(name).split()[:2])] for name in names if name.strip()}
+    wanted = sorted({key for both in keys.values() for key in both if len(key) <= 200})
+    known: dict[str, set[str]] = {}
+    for some in _portions(wanted):
+        for key, scientific in db.session.execute(
+            select(TaxonName.name_key, TaxonName.scientific).where(TaxonName.name_key.in_(some))
+        ):
+            known.setdefault(key, set()).add(scientific)
+    found = {}
+    for name, both in keys.items():
+        meant: set[str] = next((known[key] for key in both if key in known), set())
+        if len(meant) == 1:
+            found[name] = next(iter(meant))
     return found
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """Another record of the same molecule."""
+
+    accession: str
+    title: str
+    relation: Relation
+    other_topology: bool
+
+
+MOST_EQUIVALENTS = 50
+
+
+def equivalents(actor: Actor | None, sequence: ReferenceSequence) -> list[Equivalent]:
+    """Return the other records of the same molecule, among those whose bases ``actor`` may see."""
+    return equivalents_of(actor, [sequence]).get(sequence.id, [])
+
+
+def equivalents_of(
+    actor: Actor | None, sequences: Sequence[ReferenceSequence]
+) -> dict[int, list[Equivalent]]:
+    """Return the equivalents of several records, by the number of the record; at most 50 of each."""
+    mine = [sequence for sequence in sequences if may_see_bases(actor, sequence)]
+    digests = {each.digest for each in mine} | {each.reverse_digest for each in mine}
+    by_mark = _rows_by(actor, ReferenceSequence.digest, digests)
+    by_mark |= _rows_by(actor, ReferenceSequence.canonical_digest, {each.canonical_digest for each in mine})
+    found: dict[int, list[Equivalent]] = {}
+    for sequence in mine:
+        others = {}
+        for mark in (sequence.digest, sequence.reverse_digest, sequence.canonical_digest):
+            others.update({row.id: row for row in by_mark.get(mark or "", ())})
+        others.pop(sequence.id, None)
+        related = [_equivalent(sequence, row) for _number, row in sorted(others.items())]
+        found[sequence.id] = [each for each in related if each is not None][:MOST_EQUIVALENTS]
+    return found
+
+
+def _rows_by(
+    actor: Actor | None, column: InstrumentedAttribute[Any], marks: Collection[str | None]
+) -> dict[str, list[Any]]:
+    """Return what is needed of records with open bases to compare them, by one of their marks."""
+    found: dict[str, list[Any]] = {}
+    for some in _portions(sorted(mark for mark in marks if mark)):
+        for row in db.session.execute(
+            select(
+                column.label("mark"),
+                ReferenceSequence.id,
+                ReferenceSequence.accession,
+                ReferenceSequence.title,
+                ReferenceSequence.topology,
+                ReferenceSequence.digest,
+                ReferenceSequence.reverse_digest,
+                ReferenceSequence.canonical_digest,
+                ReferenceSequence.canonical_strand,
+            )
+            .where(is_visible(actor), has_open_bases(actor), column.in_(some))
+            .order_by(ReferenceSequence.id)
+            .limit(MOST_TOGETHER)
+        ):
+            found.setdefault(row.mark, []).append(row)
+    return found
+
+
+def _equivalent(sequence: ReferenceSequence, row: Any) -> Equivalent | None:
+    circular = Topology.CIRCULAR in (sequence.topology, row.topology)
+    related = relation(_marks(sequence), _marks(row), circular=circular)
+    if related is None:
+        return None
+    return Equivalent(row.accession, row.title, related, sequence.topology is not row.topology)
+
+
+def _marks(row: Any) -> Marks:
+    return Marks(
+        row.digest, row.reverse_digest or "", row.canonical_digest or row.digest, row.canonical_strand or 1
+    )
+
+
+def successor(actor: Actor | None, sequence: ReferenceSequence) -> ReferenceSequence | None:
+    """Return the published record that replaced this one, if ``actor`` may know of it."""
+    return db.session.scalars(
+        visible_sequences(actor)
+        .where(
+            ReferenceSequence.supersedes_id == sequence.id,
+            ReferenceSequence.state.in_(ONCE_PUBLISHED),
+            ReferenceSequence.published_at.is_not(None),
+        )
+        .order_by(ReferenceSequence.published_at, ReferenceSequence.id)
+        .limit(1)
+    ).first()
+
+
+def predecessor(actor: Actor | None, sequence: ReferenceSequence) -> ReferenceSequence | None:
+    """Return the record that this one replaces, if ``actor`` may know of it."""
+    if sequence.supersedes_id is None:
+        return None
+    return db.session.scalar(visible_sequences(actor).where(ReferenceSequence.id == sequence.supersedes_id))
 
 
 def features_of(actor: Actor | None, sequence: ReferenceSequence) -> list[SequenceFeature]:
@@ -406,23 +568,28 @@ def export_sequences(actor: Actor, format_: str, *, published: bool = False) -> 
     return b"".join(sequence_file(actor, sequence, form) for sequence in db.session.scalars(query))
 
 
-def same_sequence(laboratory_id: int, record: ParsedRecord, digest: str) -> ReferenceSequence | None:
-    """Return a laboratory's record that an import would only repeat: same name and same bases."""
-    return db.session.scalars(
-        select(ReferenceSequence)
-        .where(
-            ReferenceSequence.laboratory_id == laboratory_id,
-            ReferenceSequence.digest == digest,
-            or_(
-                ReferenceSequence.accession == record.accession,
-                and_(
-                    ReferenceSequence.source_accession == record.accession,
-                    ReferenceSequence.version == record.version,
-                ),
-            ),
-        )
-        .limit(1)
-    ).first()
+def same_sequences(
+    laboratory_id: int, records: Sequence[ParsedRecord], digests: Sequence[str]
+) -> list[str | None]:
+    """Return, record by record, the accession of what an import would only repeat: same name, same bases."""
+    known: dict[tuple[str, str, str], str] = {}
+    for some in _portions(sorted(set(digests))):
+        for row in db.session.execute(
+            select(
+                ReferenceSequence.accession,
+                ReferenceSequence.source_accession,
+                ReferenceSequence.version,
+                ReferenceSequence.digest,
+            )
+            .where(ReferenceSequence.laboratory_id == laboratory_id, ReferenceSequence.digest.in_(some))
+            .order_by(ReferenceSequence.id.desc())
+        ):
+            known[row.source_accession, row.version, row.digest] = row.accession
+            known[row.accession, "", row.digest] = row.accession
+    return [
+        known.get((record.accession, record.version, digest))
+        for record, digest in zip(records, digests, strict=True)
+    ]
 
 
 def lmo_choices() -> Sequence[Mapping[str, Any]]:
@@ -438,10 +605,21 @@ def element_choices() -> Sequence[Mapping[str, Any]]:
 
 
 def naming(
-    actor: Actor | None, *, lmo_id: int = 0, element_id: int = 0, limit: int = 50
+    actor: Actor | None,
+    *,
+    lmo_id: int = 0,
+    element_id: int = 0,
+    method_codes: Sequence[str] = (),
+    limit: int = 50,
 ) -> list[dict[str, Any]]:
-    """Return the published records that name an LMO or element and that ``actor`` knows of, by accession."""
-    means = ReferenceSequence.lmo_id == lmo_id if lmo_id else ReferenceSequence.element_id == element_id
+    """Return the published records that name an LMO, element or method and that ``actor`` knows of."""
+    means = (
+        is_of_lmos([lmo_id])
+        if lmo_id
+        else is_of_elements([element_id])
+        if element_id
+        else goes_with(method_codes)
+    )
     rows = db.session.execute(
         select(ReferenceSequence.accession, ReferenceSequence.title, ReferenceSequence.visibility)
         .where(is_visible(actor), means, ReferenceSequence.state == SequenceState.PUBLISHED)

@@ -8,6 +8,12 @@ from typing import Any
 from labhub.i18n import N_, Message, Text, _
 from labhub.sequences.formats import ParsedRecord, refget_digest, to_embl, to_fasta, to_genbank
 
+MOLECULE_TYPES = (
+    *("DNA", "ds-DNA", "ss-DNA", "RNA", "ds-RNA", "ss-RNA"),
+    *("mRNA", "tRNA", "rRNA", "cRNA", "ncRNA", "snRNA", "snoRNA"),
+)
+"""The molecules that the first line of a GenBank file can name."""
+
 COMMENT_CHARACTERS = 66
 """Letters of a comment on one line of a flat file, which has 80 columns."""
 

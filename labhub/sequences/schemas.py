@@ -1,11 +1,13 @@
 """What comes in and goes out of sequences, for API and forms alike."""
 
 import unicodedata
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from labhub.i18n import _
-from labhub.sequences.commands import MAX_LICENCE, MAX_ORGANISM, MAX_TITLE
+from labhub.sequences.commands import MAX_LICENCE, MAX_LINKS, MAX_ORGANISM, MAX_SOURCE, MAX_TITLE
+from labhub.sequences.equivalence import Relation
 from labhub.sequences.models import SequenceState, Topology, Visibility
 from labhub.sequences.records import DownloadFormat
 from labhub.web.api import ListArguments
@@ -23,23 +25,37 @@ def _name(longest: int, **options: object) -> fields.String:
     return fields.String(validate=[validate.Length(max=longest), _plain], **options)  # type: ignore[arg-type]
 
 
+class Names(fields.List[Any]):
+    """Several names: a list, a field that is repeated, or a text with one name a line."""
+
+    def __init__(self, longest: int, **options: object) -> None:
+        super().__init__(_name(longest), validate=validate.Length(max=MAX_LINKS), **options)  # type: ignore[arg-type]
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> list[Any]:
+        given = [value] if isinstance(value, str) else value
+        if isinstance(given, list) and all(isinstance(each, str) for each in given):
+            given = [line.strip() for each in given for line in each.splitlines() if line.strip()]
+        return super()._deserialize(given, attr, data, **options)
+
+
 class SequenceList(ListArguments):
     """Filters of the list."""
 
     taxon = _name(200, load_default="")
     lmo = _name(400, load_default="")
     element = _name(200, load_default="")
+    method = _name(60, load_default="")
     laboratory = _name(40, load_default="")
     state = fields.Enum(SequenceState, by_value=True, load_default=None)
     visibility = fields.Enum(Visibility, by_value=True, load_default=None)
     topology = fields.Enum(Topology, by_value=True, load_default=None)
 
 
-FILTERS = ("q", "taxon", "lmo", "element", "laboratory", "state", "visibility", "topology")
+FILTERS = ("q", "taxon", "lmo", "element", "method", "laboratory", "state", "visibility", "topology")
 
 
 class SequenceUploadFile(Schema):
-    """The file of an upload: GenBank, EMBL or FASTA."""
+    """The file of an upload: GenBank, EMBL, FASTA or SnapGene, gzipped or not."""
 
     file = fields.Raw(metadata={"type": "string", "format": "binary"})
 
@@ -50,10 +66,19 @@ class SequenceUploadIn(Schema):
     laboratory = _name(40, load_default="")
     visibility = fields.Enum(Visibility, by_value=True, load_default=Visibility.PUBLIC)
     lmo = _name(400, load_default="")
+    lmos = Names(400, load_default=())
     element = _name(200, load_default="")
+    elements = Names(200, load_default=())
+    methods = Names(60, load_default=())
     title = _name(MAX_TITLE, load_default="")
     note = fields.String(load_default="", validate=validate.Length(max=LONGEST_TEXT))
     licence = _name(MAX_LICENCE, load_default="")
+    source = _name(MAX_SOURCE, load_default="")
+    supersedes = _name(200, load_default="")
+    skip_bad = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Keep the records that are right; the others are told in `left_out`."},
+    )
     sha256 = _name(80, load_default="")
 
 
@@ -66,7 +91,14 @@ class SequenceChangeIn(Schema):
     topology = fields.Enum(Topology, by_value=True)
     visibility = fields.Enum(Visibility, by_value=True)
     lmo = _name(400)
+    lmos = Names(400)
     element = _name(200)
+    elements = Names(200)
+    methods = Names(60)
+    taxon = _name(200)
+    source = _name(MAX_SOURCE)
+    molecule_type = _name(40, metadata={"description": "One of the molecules that GenBank names."})
+    supersedes = _name(200)
     note = fields.String(validate=validate.Length(max=LONGEST_TEXT))
     licence = _name(MAX_LICENCE)
 
@@ -102,6 +134,7 @@ class SequenceRow(Schema):
     accession = fields.String()
     title = fields.String()
     organism = fields.String()
+    taxon = fields.String()
     topology = fields.Enum(Topology, by_value=True)
     molecule_type = fields.String()
     length_bp = fields.Integer()
@@ -129,11 +162,26 @@ class SequenceFeatureOut(Schema):
     location = fields.String()
 
 
+class SequenceEquivalent(Schema):
+    """Another record of the same molecule, and how its bases stand to those of this one."""
+
+    accession = fields.String()
+    relation = fields.Enum(Relation, by_value=True)
+    other_topology = fields.Boolean()
+
+
 class SequenceOut(SequenceRow):
     """A record: everything but its bases."""
 
     name = fields.String()
     description = fields.String()
+    source = fields.String()
+    lmos = fields.List(fields.String())
+    elements = fields.List(fields.String())
+    methods = fields.List(fields.String())
+    supersedes = fields.String(allow_none=True)
+    superseded_by = fields.String(allow_none=True)
+    canonical_digest = fields.String(allow_none=True)
     note = fields.String()
     licence = fields.String()
     reason = fields.String()
@@ -141,6 +189,7 @@ class SequenceOut(SequenceRow):
     bases_open = fields.Boolean()
     features = fields.List(fields.Nested(SequenceFeatureOut))
     same_bases = fields.List(fields.String())
+    equivalents = fields.List(fields.Nested(SequenceEquivalent))
     created_at = fields.DateTime()
     submitted_at = fields.DateTime(allow_none=True)
     withdrawn_at = fields.DateTime(allow_none=True)
@@ -159,11 +208,22 @@ class UploadedSequence(Schema):
     length_bp = fields.Integer()
     topology = fields.Enum(Topology, by_value=True)
     digest = fields.String()
+    line = fields.Integer()
     warnings = fields.List(fields.String())
     same_bases = fields.List(fields.String())
+    equivalents = fields.List(fields.Nested(SequenceEquivalent))
+
+
+class SequenceLeftOut(Schema):
+    """A record of an uploaded file that was left out, and why; without a name: lines outside a record."""
+
+    line = fields.Integer()
+    name = fields.String()
+    problems = fields.List(fields.String())
 
 
 class SequenceUploadOut(SequenceOut):
-    """The first record of an uploaded file, and all of them in ``records``."""
+    """The first record of an uploaded file, all of them in ``records``, what was left out in ``left_out``."""
 
     records = fields.List(fields.Nested(UploadedSequence))
+    left_out = fields.List(fields.Nested(SequenceLeftOut))

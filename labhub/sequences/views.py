@@ -11,8 +11,10 @@ from labhub.accounts.policy import can, may_ever
 from labhub.db import transaction
 from labhub.errors import Conflict, Invalid, NotFound, Refusal, StaleEdit, TooLarge
 from labhub.i18n import _
+from labhub.methods import link_queries
 from labhub.sequences import commands, queries, schemas, sealed_commands
-from labhub.sequences.formats import ParsedRecord, read_records
+from labhub.sequences.equivalence import RELATION_NAMES, Marks
+from labhub.sequences.formats import ReadFile
 from labhub.sequences.models import (
     STATE_NAMES,
     TOPOLOGY_NAMES,
@@ -21,7 +23,7 @@ from labhub.sequences.models import (
     ReferenceSequence,
     Visibility,
 )
-from labhub.sequences.records import FORMAT_NAMES, shown_message
+from labhub.sequences.records import FORMAT_NAMES, MOLECULE_TYPES, shown_message
 from labhub.sequences.sealed_models import SealedUseKind
 from labhub.web.access import PUBLIC
 from labhub.web.api import expected_version, page_of, sorted_by
@@ -65,7 +67,9 @@ def index() -> ResponseReturnValue:
             _("This list does not know such a filter."), errors=flat_messages(error.messages)
         ) from error
     actor = current_actor()
-    query = queries.listed_sequences(actor, **{name: given[name] for name in schemas.FILTERS})
+    filters = {name: given[name] for name in schemas.FILTERS if name != "method"}
+    filters["methods"] = link_queries.every_code(actor, given["method"]) if given["method"] else []
+    query = queries.listed_sequences(actor, **filters)
     query = sorted_by(query, given["sort"], queries.LIST_COLUMNS, "-changed_at", queries.LIST_TIE)
     return render_template(
         "sequences/index.html",
@@ -104,7 +108,11 @@ def _page(sequence: ReferenceSequence, refusal: Refusal | None = None) -> Respon
         feature_count=len(features),
         first=first,
         last=last,
-        twins=queries.twins(actor, sequence),
+        equivalents=queries.equivalents(actor, sequence),
+        relation_names=RELATION_NAMES,
+        predecessor=queries.predecessor(actor, sequence),
+        successor=queries.successor(actor, sequence),
+        methods=link_queries.linked_methods(actor, [link.code for link in sequence.method_links]),
         warnings=[shown_message(stored) for stored in sequence.warnings],
         bases_open=queries.may_see_bases(actor, sequence),
         formats=FORMAT_NAMES,
@@ -146,6 +154,15 @@ def _upload_form(form: Any, refusal: Refusal | None) -> ResponseReturnValue:
     return page, refusal.status if refusal else 200
 
 
+_SEVERAL = ("lmos", "elements", "methods")
+
+
+def _named() -> dict[str, list[str]]:
+    """Return the fields of a form that stand there several times."""
+    given = {name: [text for text in request.form.getlist(name) if text.strip()] for name in _SEVERAL}
+    return {name: texts for name, texts in given.items() if texts}
+
+
 def _choices() -> dict[str, Any]:
     return {
         "visibilities": [
@@ -154,6 +171,7 @@ def _choices() -> dict[str, Any]:
         "topologies": _names(TOPOLOGY_NAMES),
         "lmos": queries.lmo_choices(),
         "elements": queries.element_choices(),
+        "named": _named(),
     }
 
 
@@ -161,30 +179,50 @@ def _choices() -> dict[str, Any]:
 def submit_upload() -> ResponseReturnValue:
     """Store the records of a file as drafts."""
     try:
-        form = load_form(schemas.SequenceUploadIn())
+        form = load_form(schemas.SequenceUploadIn(), extra=_named())
         form.pop("sha256")  # compared while the file was received
-        with receive(allowed=commands.SEQUENCE_KINDS, limit_bytes=commands.MAX_UPLOAD_BYTES) as upload:
+        skip_bad = form.pop("skip_bad")
+        form["methods"] = link_queries.checked_codes(current_actor(), form["methods"])
+        with receive(
+            allowed=commands.SEQUENCE_KINDS, limit_bytes=commands.MAX_UPLOAD_BYTES, broken_text=skip_bad
+        ) as upload:
             # Read before the transaction: a long file must not keep other writers waiting.
-            records = read_records(upload.path, upload.kind)
+            read = commands.read_file(upload.path, upload.kind, upload.name, skip_bad=skip_bad)
+            marks = commands.marks_of(read.records)
             request.files["file"].stream.seek(0)  # ``once`` compares the whole request
-            answer: ResponseReturnValue = _stored(upload, records, commands.Details(**form))
+            answer: ResponseReturnValue = _stored(upload, read, marks, commands.Details(**form))
     except (Invalid, Conflict, TooLarge, NotFound) as refusal:
         return _upload_form(request.form, refusal)
     return answer
 
 
 @once
-def _stored(upload: Upload, records: list[ParsedRecord], details: commands.Details) -> ResponseReturnValue:
-    """Store the records of a file that was read, and lead to them."""
+def _stored(
+    upload: Upload, read: ReadFile, marks: list[Marks], details: commands.Details
+) -> ResponseReturnValue:
+    """Store the records of a file that was read, and lead to them; or tell what was left out."""
+    actor = current_actor()
     with transaction():
         made = commands.upload_sequences(
-            current_actor(),
-            records,
+            actor,
+            read.records,
             file_name=upload.name,
             file_kind=upload.kind,
             keep_file=lambda: keep_upload(upload),
             details=details,
+            known_marks=marks,
+            left_out=len(read.left_out),
         )
+    if read.left_out:
+        page = render_template(
+            "sequences/uploaded.html",
+            file_name=upload.name,
+            kept=list(zip(made, read.records, strict=True)),
+            equivalents=queries.equivalents_of(actor, made),
+            relation_names=RELATION_NAMES,
+            left_out=read.left_out,
+        )
+        return page, 201
     flash(str(commands.summary_of(made)))
     if len(made) == 1:
         return redirect(url_for("sequences.show", accession=made[0].accession), 303)
@@ -201,12 +239,28 @@ def edit(accession: str) -> ResponseReturnValue:
         "organism": sequence.organism,
         "topology": sequence.topology.value,
         "visibility": sequence.visibility.value,
-        "lmo": (sequence.lmo.unique_identifier or sequence.lmo.event) if sequence.lmo else "",
-        "element": sequence.element.name if sequence.element else "",
+        "taxon": sequence.taxon,
+        "source": sequence.source,
+        "molecule_type": sequence.molecule_type,
+        "supersedes": sequence.supersedes.accession if sequence.supersedes else "",
         "note": sequence.note,
         "licence": sequence.licence,
     }
     return _edit_form(sequence, form, sequence.row_version, None)
+
+
+def _molecules_of(sequence: ReferenceSequence) -> list[str]:
+    """Return the molecules that the letters of a record can be of."""
+    is_rna = "RNA" in sequence.molecule_type
+    return [name for name in MOLECULE_TYPES if ("RNA" in name) == is_rna]
+
+
+def _links_of(sequence: ReferenceSequence) -> dict[str, list[str]]:
+    return {
+        "lmos": [link.lmo.unique_identifier or link.lmo.event for link in sequence.lmo_links],
+        "elements": [link.element.name for link in sequence.element_links],
+        "methods": [link.code for link in sequence.method_links],
+    }
 
 
 def _editable(accession: str) -> ReferenceSequence:
@@ -226,7 +280,10 @@ def _edit_form(
         sequence=sequence,
         form=form,
         row_version=row_version,
-        **_choices(),
+        **{**_choices(), "named": _named() if refusal else _links_of(sequence)},
+        molecule_choices=[
+            (name, name) for name in dict.fromkeys([sequence.molecule_type, *_molecules_of(sequence)])
+        ],
         message=refusal.message if refusal else "",
         errors=refusal.errors if refusal else {},
     )
@@ -238,9 +295,13 @@ def submit_edit(accession: str) -> ResponseReturnValue:
     """Change a draft; an empty field is emptied."""
     actor = current_actor()
     try:
-        given = load_form(schemas.SequenceChangeIn())
-        for name in ("title", "description", "organism", "lmo", "element", "note", "licence"):
+        given = load_form(schemas.SequenceChangeIn(), extra=_named())
+        for name in ("title", "description", "organism", "source", "taxon", "supersedes", "note", "licence"):
             given.setdefault(name, "")
+        for name, one in (("lmos", "lmo"), ("elements", "element"), ("methods", "")):
+            if one not in given:
+                given.setdefault(name, [])
+        given["methods"] = link_queries.checked_codes(actor, given["methods"])
         with transaction():
             commands.change_sequence(actor, accession, given, expected_version=expected_version())
     except (Invalid, Conflict, StaleEdit) as refusal:

@@ -37,10 +37,12 @@ def receive(
     allowed: Collection[str],
     limit_bytes: int | None = None,
     most_rows: int | None = None,
+    broken_text: bool = False,
 ) -> Iterator[Upload]:
     """Receive the file of a multipart form; the part file is gone at the end of the block.
 
-    ``most_rows`` marks a table that is imported and not stored (see ``file_kinds.inspect``).
+    ``most_rows`` marks a table that is imported and not stored, ``broken_text`` a text whose reader says
+    which of its lines cannot be used (see ``file_kinds.inspect``).
 
     Raises ``Invalid`` without a file or for a kind that is not ``allowed``, ``TooLarge`` over the
     limit, and ``Refusal`` when the sender's own digest (``Repr-Digest`` or the field ``sha256``) differs.
@@ -53,7 +55,7 @@ def receive(
     path, stored = incoming.receive(sent.stream, limit_bytes or config.max_upload_bytes)  # type: ignore[arg-type]
     try:
         _compare_digest(stored.sha256)
-        kind = inspect(path, sent.filename, allowed, most_rows=most_rows)
+        kind = inspect(path, sent.filename, allowed, most_rows=most_rows, broken_text=broken_text)
         yield Upload(path, stored, kind, display_name(sent.filename))
     finally:
         path.unlink(missing_ok=True)

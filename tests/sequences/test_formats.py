@@ -18,6 +18,8 @@ from labhub.sequences import formats
 from labhub.sequences.formats import (
     ParsedFeature,
     ParsedRecord,
+    ReadFile,
+    read_good_records,
     read_records,
     refget_digest,
     to_embl,
@@ -313,6 +315,98 @@ def test_terminal_escape_is_left_out_of_texts() -> None:
     assert read(">r1 \x1b[2J\u202egnp.exe\nA\n", "fasta")[0].description == "[2Jgnp.exe"
 
 
+# --- the rest of the file
+
+
+def read_good(text: str | bytes, kind: str = "fasta") -> ReadFile:
+    return read_good_records(io.BytesIO(text.encode() if isinstance(text, str) else text), kind)
+
+
+def told(found: ReadFile) -> list[tuple[int, str, str]]:
+    return [(each.line, each.name, " | ".join(map(str, each.problems))) for each in found.left_out]
+
+
+@pytest.mark.req("D8")
+def test_good_records_of_a_bad_file_are_read() -> None:
+    found = read_good(
+        b">r1\nACGT\n>r2\nACEFG\nACX\n>r3\nAC\0GT\n>r4\n>r1\nAAAA\n>r5 \xff\nACGT\n>\nAC\n>r6\nGGGG\n"
+    )
+    assert [(record.identifier, record.line) for record in found.records] == [("r1", 1), ("r6", 15)]
+    expected = [
+        (3, "r2", "Line 4: E at letter 3 is no base.*Line 5: X at letter 3"),
+        (6, "r3", "Line 7: a NUL byte"),
+        (8, "r4", "a header without bases"),
+        (9, "r1", "the name stands already on line 1"),
+        (11, "r5", "Line 12: a NUL byte, or not UTF-8|Line 11: a NUL byte, or not UTF-8"),
+        (13, "", "no name"),
+    ]
+    assert [(line, name) for line, name, _text in told(found)] == [(line, name) for line, name, _ in expected]
+    for (_line, name, text), (_l, _n, reason) in zip(told(found), expected, strict=True):
+        assert re.search(reason, text), (name, text)
+
+
+@pytest.mark.req("D8")
+@pytest.mark.parametrize("case", sorted(set(REFUSED) - {"utf-16", "no header"}))
+def test_each_refused_record_between_good_ones_is_left_out_alone(case: str) -> None:
+    kind, text, _place, _reason = REFUSED[case]
+    content = text.encode() if isinstance(text, str) else text
+    if kind == "fasta":
+        before, after = b">before\nACGT\n", b"\n>after\nACGT\n"
+    elif kind == "embl":
+        before = EMBL.replace("X1;", "BEFORE;").encode()
+        after = EMBL.replace("X1;", "AFTER;").encode()
+    else:
+        before, after = (genbank(name=name).encode() for name in ("BEFORE", "AFTER"))
+    found = read_good(before + content + after, kind)
+    names = [record.accession.upper() for record in found.records]
+    assert names[0] == "BEFORE"
+    assert "AFTER" in names
+    if content.strip():
+        assert found.left_out
+    assert all(each.problems for each in found.left_out)
+
+
+def test_a_record_tells_its_first_problems_and_counts_the_others() -> None:
+    found = read_good(">r1\n" + "AC1\n" * 1_000 + ">r2\nACGT\n")
+    (left_out,) = found.left_out
+    assert len(left_out.problems) == formats.MAX_PROBLEMS_OF_RECORD + 1
+    assert "995 more problems" in str(left_out.problems[-1])
+    assert [record.identifier for record in found.records] == ["r2"]
+
+
+@pytest.mark.req("D8")
+def test_a_file_that_is_wrong_as_a_whole_is_refused_all_the_same() -> None:
+    million = b">a\nA\n" * 1_000_000
+    for content, kind in ((million, "fasta"), (b"", "fasta"), (b"\n\n", "genbank")):
+        with pytest.raises(Invalid) as caught:
+            read_good(content, kind)
+        assert len(caught.value.errors) <= 2
+    with pytest.raises(Invalid, match="10000 records"):
+        read(million, "fasta")
+
+
+class Endless(io.RawIOBase):
+    """A file of one line that never ends; counts what is read of it."""
+
+    taken = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        assert 0 <= size <= formats.MAX_FILE_BYTES + 1
+        self.taken += size
+        return b">" + b"A" * (size - 1)
+
+
+@pytest.mark.req("D1", "D8")
+def test_a_line_without_end_is_read_no_further_than_the_limit() -> None:
+    line: Any = Endless()
+    with pytest.raises(TooLarge):
+        read_records(line, "fasta", most_bytes=1_000_000)
+    assert line.taken == 1_000_001
+
+
 def test_rna_keeps_u_when_declared() -> None:
     (record,) = read(
         genbank(LOCUS.replace("DNA ", "mRNA"), origin="        1 acguacguac gu"),
@@ -479,6 +573,31 @@ def test_good_files_read_back_after_writing(shared_data: Path) -> None:
         plain = [(record.identifier, record.description, record.bases) for record in records]
         again = read(to_fasta(records), "fasta")
         assert [(record.identifier, record.description, record.bases) for record in again] == plain, name
+
+
+@pytest.mark.shared
+@pytest.mark.req("D8")
+def test_broken_files_tell_what_is_wrong_with_each_record(shared_data: Path) -> None:
+    """Of every broken file each record is read, or left out with the reason; nothing is silently skipped."""
+    kinds = {".gb": "genbank", ".gbk": "genbank", ".ape": "genbank", ".gp": "genbank", ".embl": "embl"}
+    kinds |= {".fa": "fasta", ".fasta": "fasta", ".dna": "snapgene"}
+    starts = {"genbank": b"LOCUS", "embl": b"ID ", "fasta": b">"}
+    files = 0
+    for path in sorted((shared_data / "broken").rglob("*")):
+        kind = kinds.get(path.suffix)
+        if kind is None:
+            continue
+        files += 1
+        found = read_good_records(path, kind)
+        content = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        said = sum(line.startswith(starts[kind]) for line in content.split(b"\n")) if kind in starts else 1
+        outside = sum(
+            bool(re.search("outside a|before the first", str(each.problems[0]))) for each in found.left_out
+        )
+        assert len(found.records) + len(found.left_out) - outside == said, path.name
+        assert all(record.bases for record in found.records)
+        assert all(each.problems and all(str(text) for text in each.problems) for each in found.left_out)
+    assert files == 49
 
 
 @pytest.mark.shared
