@@ -52,7 +52,7 @@ from labhub.methods import views as methods_views
 from labhub.samples import api as samples_api
 from labhub.samples import views as samples_views
 from labhub.sequences import api as sequences_api
-from labhub.sequences import sealed_api, sealed_views
+from labhub.sequences import insilico_api, insilico_views, sealed_api, sealed_views
 from labhub.sequences import views as sequences_views
 from labhub.sequences.library_queries import keep_library_in
 from labhub.storage import Incoming, store_for
@@ -74,6 +74,7 @@ API_BLUEPRINTS = (
     accounts_api,
     lmos_api,
     sequences_api,
+    insilico_api,
     sealed_api,
     method_sealed_api,
     method_find_api,
@@ -96,6 +97,7 @@ PAGE_BLUEPRINTS = (
     accounts_views,
     lmos_views,
     sequences_views,
+    insilico_views,
     sealed_views,
     method_sealed_views,
     network_views,
@@ -197,6 +199,7 @@ def create_app(config: Config | None = None) -> Flask:
     sealed_views.init_jobs(app)
     method_sealed_views.init_jobs(app)
     work_views.init_jobs(app)
+    insilico_views.init_insilico(app)
     schema_docs.init_docs(app)
     init_errors(app)
     init_headers(app, config)

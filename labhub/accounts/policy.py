@@ -120,6 +120,7 @@ RULES: dict[str, dict[Role, Condition]] = {
         R.SECRETARIAT: not_own_submission,
     },
     "sequence.seal": {R.MANAGER: own_laboratory},
+    "insilico.run": {R.VISITOR: signed_in},
     "sealed.grant": {R.MANAGER: own_laboratory},
     "sealed.read-uses": {R.MANAGER: own_laboratory},
     "sealed.use": {R.ANALYST: always, R.MANAGER: always, R.FOCAL_POINT: always, R.SECRETARIAT: always},

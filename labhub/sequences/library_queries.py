@@ -20,6 +20,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Engine, and_, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from labhub import changes
 from labhub.accounts.actor import Actor
@@ -106,6 +107,14 @@ def hub_library() -> HubLibrary:
                 shelf.library = _renewed(shelf.folder, key)
         shelf.head, shelf.counts = head, counts
         return shelf.library
+
+
+def renew_library() -> None:
+    """Make the library anew when records have changed, so that the next search need not wait for it."""
+    try:
+        hub_library()
+    except SQLAlchemyError as error:
+        log.warning("library-not-renewed", error=type(error).__name__)
 
 
 def bases_to_pack() -> int:

@@ -1,0 +1,86 @@
+"""The assays of the hub's methods, for in-silico PCR: of all published ones, or of some by their codes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import load_only, selectinload
+
+from labhub.accounts.actor import Actor
+from labhub.db import db
+from labhub.i18n import Message
+from labhub.methods.assays import assays_of, not_searched
+from labhub.methods.exchange import Content
+from labhub.methods.models import DetectionMethod, MethodState, MethodVersion
+from labhub.methods.queries import content_of, find_version, visible_versions
+from labhub.sequences.insilico import Assay
+
+
+@dataclass(frozen=True)
+class MethodAssay:
+    """An assay with the version of the method that it comes from."""
+
+    code: str
+    version: int
+    assay: Assay
+
+
+@dataclass
+class MethodAssays:
+    """The assays of some methods, and what of them gives none."""
+
+    assays: list[MethodAssay] = field(default_factory=list)
+    not_searched: list[tuple[str, Message]] = field(default_factory=list)
+    """Codes of methods, each with a reason."""
+    methods: int = 0
+
+    def add(self, code: str, version: int, content: Content) -> None:
+        """Add what a version's content gives."""
+        self.methods += 1
+        self.assays += [MethodAssay(code, version, assay) for assay in assays_of(content)]
+        self.not_searched += [(code, reason) for reason in not_searched(content)]
+
+
+def assays_of_methods(actor: Actor | None, codes: Iterable[str]) -> MethodAssays:
+    """Return the assays of methods by their codes: of the published version, else the newest one seen.
+
+    Raises ``NotFound`` for a method that is not there, or not for this person.
+    """
+    found = MethodAssays()
+    for code in dict.fromkeys(codes):
+        version = find_version(actor, code)
+        found.add(version.method.code, version.number, content_of(version))
+    return found
+
+
+def published_assays() -> MethodAssays:
+    """Return the assays of every published method, by code."""
+    found = MethodAssays()
+    for version in _published():
+        content: Content = {
+            "code": version.method.code,
+            "technique": version.technique,
+            "amplicon_bp": version.amplicon_bp,
+            "oligos": [
+                {
+                    "set": oligo.set_name,
+                    "role": oligo.role,
+                    "name": oligo.name,
+                    "sequence": oligo.sequence,
+                }
+                for oligo in version.oligos
+            ],
+        }
+        found.add(version.method.code, version.number, content)
+    return found
+
+
+def _published() -> Sequence[MethodVersion]:
+    return db.session.scalars(
+        visible_versions(None)
+        .where(MethodVersion.state == MethodState.PUBLISHED)
+        .order_by(DetectionMethod.code)
+        .options(
+            load_only(MethodVersion.number, MethodVersion.technique, MethodVersion.amplicon_bp),
+            selectinload(MethodVersion.oligos),
+        )
+    ).all()
