@@ -37,6 +37,8 @@ from labhub.methods import (
     recall_views,
     review_api,
     review_views,
+    specificity_api,
+    specificity_views,
     study_api,
     study_views,
     verification_api,
@@ -86,6 +88,7 @@ API_BLUEPRINTS = (
     verification_api,
     study_api,
     methods_pack_api,
+    specificity_api,
     network_api,
     samples_api,
     indicators_api,
@@ -110,6 +113,7 @@ PAGE_BLUEPRINTS = (
     verification_views,
     study_views,
     methods_pack_views,
+    specificity_views,
     indicators_views,
     forum_views,
     samples_views,
@@ -198,6 +202,7 @@ def create_app(config: Config | None = None) -> Flask:
     network_views.init_jobs(app)
     sealed_views.init_jobs(app)
     method_sealed_views.init_jobs(app)
+    specificity_views.init_jobs(app)
     work_views.init_jobs(app)
     insilico_views.init_insilico(app)
     schema_docs.init_docs(app)

@@ -28,7 +28,7 @@ from labhub.db import db, transaction
 from labhub.endings import one_line, run
 from labhub.engine_cli import insilico
 from labhub.engine_cli import sequences as sequences_group
-from labhub.errors import NotFound, Refusal
+from labhub.errors import Conflict, NotFound, Refusal
 from labhub.i18n import LANGUAGES, _, in_language
 from labhub.identify_cli import identify
 from labhub.indicators import commands as indicators
@@ -44,6 +44,7 @@ from labhub.methods import judgement_commands as judgement
 from labhub.methods import link_queries
 from labhub.methods import names_commands as method_names
 from labhub.methods import queries as method_queries
+from labhub.methods import specificity_commands as specificity_work
 from labhub.methods.tables import template as template_of_methods
 from labhub.reports import ImportReport
 from labhub.sequences import commands as sequences
@@ -596,6 +597,25 @@ def usage_rebuild(as_json: bool) -> None:
 
 
 # Safety ---------------------------------------------------------------------------------------
+
+
+@cli.group("specificity")
+def specificity_group() -> None:
+    """Which method finds which sequence in silico."""
+
+
+@specificity_group.command("refresh")
+@click.option(
+    "--all", "whole", is_flag=True, help="Compute every pair anew, not only what is new or changed."
+)
+@click.option("--json", "as_json", is_flag=True)
+def refresh_specificity(whole: bool, as_json: bool) -> None:
+    """Compute what is new or changed now, and tell the owners; the hub does so by itself each minute."""
+    with hub():
+        done = specificity_work.work(whole=whole)
+    if done.busy:
+        raise Conflict(_("Another process is computing it at this moment. Repeat the command later."))
+    print_table([done.counts()], as_json=as_json)
 
 
 @cli.command("doctor")

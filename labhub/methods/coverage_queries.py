@@ -274,7 +274,7 @@ def _add_runners(
             reach.parties.add(iso2)
 
 
-def _positives() -> tuple[dict[int, dict[int, bool]], set[tuple[int, int]]]:
+def positive_elements() -> tuple[dict[int, dict[int, bool]], set[tuple[int, int]]]:
     """Return the elements that each LMO is said to have, with whether a claim was verified; and denied pairs.
 
     Disputed pairs are denied: they are no positive ones.
@@ -318,13 +318,13 @@ TAXON_LEVEL = (Specificity.TAXON,)
 
 def _counts(actor: Actor | None, party: str, lmo: Lmo | None = None) -> _Counts:
     """Return the counts for the whole map, or as far as they concern one LMO."""
-    positives, denied = _positives()
-    known = _known_lmos()
+    positives, denied = positive_elements()
+    known = known_lmos()
     of_lmos = of_elements = taxon = None
     if lmo is not None:
-        events = _events(lmo.id, lmo.parents if lmo.is_stack else (), known)
+        events = events_of(lmo.id, lmo.parents if lmo.is_stack else (), known)
         elements = {element_id for number in events for element_id in positives.get(number, ())}
-        of_lmos, of_elements = _versions_naming("lmo_id", events), _versions_naming("element_id", elements)
+        of_lmos, of_elements = versions_naming("lmo_id", events), versions_naming("element_id", elements)
         taxon = (lmo.taxon_scientific or "").lower()
     of_taxon = None if taxon is None else select(MethodVersion.id).where(taxon == _TAXON)
     lmos = _counted(_LMO, of_targets=True, only=EVENT_LEVEL, among=of_lmos)
@@ -347,7 +347,7 @@ def _counts(actor: Actor | None, party: str, lmo: Lmo | None = None) -> _Counts:
     return _Counts(lmos, elements_, taxa, positives, denied, withdrawn, known)
 
 
-def _known_lmos() -> dict[str, int]:
+def known_lmos() -> dict[str, int]:
     """Return LMOs by the keys of event and identifier."""
     known: dict[str, int] = {}
     for number, event_key, identifier_key in db.session.execute(
@@ -363,7 +363,7 @@ def _parent(name: str, known: Mapping[str, int]) -> int | None:
     return known.get(name_key(name)) or known.get(unique_identifier.key(name))
 
 
-def _events(lmo_id: int, parents: Iterable[str], known: Mapping[str, int]) -> set[int]:
+def events_of(lmo_id: int, parents: Iterable[str], known: Mapping[str, int]) -> set[int]:
     """Return an LMO and the parents that the register knows."""
     return {lmo_id} | {number for name in parents if (number := _parent(name, known))}
 
@@ -519,7 +519,7 @@ def _published() -> Any:
     )
 
 
-def _versions_naming(column: str, numbers: Iterable[int]) -> Any:
+def versions_naming(column: str, numbers: Iterable[int]) -> Any:
     """Select the versions with a target that means one of these LMOs or elements: two indexed reads."""
     wanted = list(numbers)
     return union(
@@ -555,16 +555,16 @@ def _listing(actor: Actor | None, query: Any) -> Listing:
 
 def methods_detecting(actor: Actor | None, lmo: Lmo) -> dict[Way, Listing]:
     """Return the published methods that detect an LMO, by way, each with who runs it today."""
-    events = _events(lmo.id, lmo.parents if lmo.is_stack else (), _known_lmos())
-    positives, denied = _positives()
+    events = events_of(lmo.id, lmo.parents if lmo.is_stack else (), known_lmos())
+    positives, denied = positive_elements()
     elements = {
         element_id
         for number in events
         for element_id in positives.get(number, ())
         if (lmo.id, element_id) not in denied
     }
-    of_lmo = _versions_naming("lmo_id", events)
-    of_elements = _versions_naming("element_id", elements)
+    of_lmo = versions_naming("lmo_id", events)
+    of_elements = versions_naming("element_id", elements)
     construct = MethodVersion.specificity == Specificity.CONSTRUCT
     found = {
         Way.EVENT: _published().where(
@@ -610,5 +610,5 @@ def _add_elements(rows: list[dict[str, Any]], elements: set[int]) -> None:
 def methods_for_element(actor: Actor | None, element: Element) -> Listing:
     """Return the published methods that look for an element, each with who runs it today."""
     return _listing(
-        actor, _published().where(MethodVersion.id.in_(_versions_naming("element_id", [element.id])))
+        actor, _published().where(MethodVersion.id.in_(versions_naming("element_id", [element.id])))
     )
