@@ -17,8 +17,9 @@ from pathlib import Path
 
 from Bio import SeqIO
 from Bio.Seq import UndefinedSequenceError
+from sqlalchemy import select
 
-from labhub import alembic, create_app
+from labhub import create_app
 from labhub.accounts import commands as accounts
 from labhub.accounts import queries as account_queries
 from labhub.accounts.actor import OPERATOR, Actor, Role
@@ -30,8 +31,7 @@ from labhub.methods import commands as methods
 from labhub.methods import specificity_commands, specificity_queries
 from labhub.sequences import commands as sequences
 from labhub.sequences.formats import ParsedRecord
-from labhub.sequences.models import ReferenceSequence, SequenceState, Visibility
-from sqlalchemy import select
+from labhub.sequences.models import ReferenceSequence, SequenceState
 
 ROOT = Path(__file__).resolve().parents[2]
 

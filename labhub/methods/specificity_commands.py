@@ -39,6 +39,7 @@ from labhub.methods.specificity_models import (
     SpecificityState,
 )
 from labhub.sequences.insilico import Assay, Settings, search
+from labhub.sequences.library_queries import hub_library
 from labhub.sequences.models import ReferenceSequence, Topology, Visibility
 from labhub.sequences.packed import PackedLibrary, pack
 from labhub.sequences.records import stored_message
@@ -268,14 +269,14 @@ class _Run:
         marks = _digests(SpecificityMethod, [each.id for each in versions])
         changed = {each.id: each for each in versions if marks.get(each.id) != each.digest}
         found: dict[Pair, Row] = {}
-        columns: dict[int, str] = {}
+        columns: dict[int, _Column] = {}
         if changed:
             rows = {number: each.searched for number, each in changed.items()}
             columns = {
-                number: _mark(digest, circular)
-                for number, digest, circular, _length in db.session.execute(reading.current_sequences())
+                number: _Column(digest, circular)
+                for number, digest, circular in db.session.execute(reading.current_sequences())
             }
-            for numbers, library in _libraries():
+            for numbers, library in _libraries(columns):
                 part, unfit = self._search(rows, library, numbers)
                 found |= part
                 for number, remarks in unfit.items():
@@ -321,7 +322,9 @@ class _Run:
     def _search(
         self, rows: Mapping[int, Sequence[Searched]], library: PackedLibrary, numbers: Sequence[int]
     ) -> tuple[dict[Pair, "Row"], dict[int, list[dict[str, Any]]]]:
-        """Return what versions find in a library (``numbers``: its sequences), and what was not searched.
+        """Return what versions find in a library, and what was not searched.
+
+        ``numbers`` are those of its records; what is found in a record with 0 is left out.
 
         Equal assays of several versions are searched once.
         """
@@ -331,8 +334,9 @@ class _Run:
                 oligos = (each.assay.forward, each.assay.reverse, each.assay.probe)
                 users[oligos].append((version_id, each))
         assays = [Assay(str(place), *oligos) for place, oligos in enumerate(users)]
-        self.done.searches.append((len(assays), len(numbers), library.total_bases))
-        if not assays or not numbers:
+        records = len(numbers) - numbers.count(0)
+        self.done.searches.append((len(assays), records, library.total_bases))
+        if not assays or not records:
             return {}, {}
         result = search(assays, library, SETTINGS)
         of_assay = list(users.values())
@@ -342,6 +346,8 @@ class _Run:
                 unfit[version_id].append(stored_message(message))
         found: dict[Pair, list[_Group]] = defaultdict(list)
         for assay, record, products in _groups(result.products):
+            if not numbers[record]:
+                continue
             amplicons = [
                 library.bases(record, start, size) for start, size, _strand in products[:MOST_JUDGED]
             ]
@@ -437,11 +443,7 @@ class _Column:
     @property
     def mark(self) -> str:
         """What its mark says."""
-        return _mark(self.digest, self.circular)
-
-
-def _mark(digest: str, circular: bool) -> str:
-    return f"{digest} {'circular' if circular else 'linear'}"
+        return f"{self.digest} {'circular' if self.circular else 'linear'}"
 
 
 def _parts(numbers: Collection[int]) -> Iterator[list[int]]:
@@ -485,23 +487,23 @@ def _still_columns(batch: Mapping[int, _Column]) -> dict[int, _Column]:
     return still
 
 
-def _libraries() -> Iterator[tuple[list[int], PackedLibrary]]:
-    """Give the current columns packed, a part at a time, each with the numbers of its records."""
-    parts: list[dict[int, bool]] = [{}]
-    bases = 0
-    for number, _digest, circular, length_bp in db.session.execute(reading.current_sequences()):
-        if parts[-1] and bases + length_bp > MOST_BASES:
-            parts.append({})
-            bases = 0
-        parts[-1][number] = circular
-        bases += length_bp
-    for part in parts:
-        letters: dict[int, str] = {}
-        for numbers in _parts(part):
-            letters |= reading.bases_of(numbers)
+def _libraries(columns: Mapping[int, _Column]) -> Iterator[tuple[list[int], PackedLibrary]]:
+    """Give packed records with the numbers of their columns; 0 for a record that is no column now.
+
+    First the hub's library, as it is; then, a part at a time, columns that it does not hold as they are.
+    """
+    library = hub_library()
+    db.session.rollback()
+    numbers = [
+        number if number in columns and columns[number].circular == circular else 0
+        for number, circular in zip(library.ids, library.packed.circular.tolist(), strict=True)
+    ]
+    yield numbers, library.packed
+    for part in _parts(set(columns) - set(numbers)):
+        letters = reading.bases_of(part)
         db.session.rollback()
         known = [number for number in part if number in letters]
-        yield known, pack((str(number), letters[number], part[number]) for number in known)
+        yield known, pack((str(number), letters[number], columns[number].circular) for number in known)
 
 
 def _version(number: int, row_version: int, content: Mapping[str, Any]) -> _Version:
@@ -559,7 +561,7 @@ def _write_rows(
     versions: Sequence[_Version],
     changed: Mapping[int, _Version],
     found: Mapping[Pair, Row],
-    columns: Mapping[int, str],
+    columns: Mapping[int, _Column],
 ) -> int:
     """Write the rows of versions that are what they were when they were read; return how many were searched.
 
@@ -614,7 +616,8 @@ def _write_rows(
     )
     ids = set(wanted)
     new = {pair: hit for pair, hit in found.items() if pair[0] in ids and pair[1] in columns}
-    _insert_hits(new, {each.id: each.digest for each in searched}, columns)
+    marks = {number: column.mark for number, column in columns.items()}
+    _insert_hits(new, {each.id: each.digest for each in searched}, marks)
     return len(searched)
 
 

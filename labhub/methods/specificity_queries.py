@@ -126,14 +126,13 @@ def dirty_sequences() -> Select[int, str, Topology, int]:
     )
 
 
-def current_sequences() -> Select[int, str, bool, int]:
-    """Select number, digest, topology and length of the sequences whose column is current."""
+def current_sequences() -> Select[int, str, bool]:
+    """Select number, digest and topology of the sequences whose column is current."""
     return (
         select(
             ReferenceSequence.id,
             SpecificitySequence.digest,
             SpecificitySequence.circular,
-            ReferenceSequence.length_bp,
         )
         .join(SpecificitySequence, SpecificitySequence.sequence_id == ReferenceSequence.id)
         .where(is_current())
