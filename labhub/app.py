@@ -25,6 +25,7 @@ from labhub.lmos import views as lmos_views
 from labhub.made_files import MadeFiles
 from labhub.mail import postman_for
 from labhub.methods import api as methods_api
+from labhub.methods import background_views as method_background_views
 from labhub.methods import compare_api as methods_compare_api
 from labhub.methods import find_api as method_find_api
 from labhub.methods import find_views as method_find_views
@@ -54,7 +55,14 @@ from labhub.methods import views as methods_views
 from labhub.samples import api as samples_api
 from labhub.samples import views as samples_views
 from labhub.sequences import api as sequences_api
-from labhub.sequences import insilico_api, insilico_views, sealed_api, sealed_views
+from labhub.sequences import (
+    background_api,
+    background_views,
+    insilico_api,
+    insilico_views,
+    sealed_api,
+    sealed_views,
+)
 from labhub.sequences import views as sequences_views
 from labhub.sequences.library_queries import keep_library_in
 from labhub.storage import Incoming, store_for
@@ -79,6 +87,7 @@ API_BLUEPRINTS = (
     insilico_api,
     sealed_api,
     method_sealed_api,
+    background_api,
     method_find_api,
     methods_api,
     methods_compare_api,
@@ -99,6 +108,7 @@ PAGE_BLUEPRINTS = (
     pages,
     accounts_views,
     lmos_views,
+    background_views,
     sequences_views,
     insilico_views,
     sealed_views,
@@ -205,6 +215,7 @@ def create_app(config: Config | None = None) -> Flask:
     specificity_views.init_jobs(app)
     work_views.init_jobs(app)
     insilico_views.init_insilico(app)
+    method_background_views.init_jobs(app)
     schema_docs.init_docs(app)
     init_errors(app)
     init_headers(app, config)

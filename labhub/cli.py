@@ -37,6 +37,7 @@ from labhub.jobs import EmbeddedConsumer
 from labhub.lmos import commands as lmos
 from labhub.lmos import queries as lmo_queries
 from labhub.lmos import taxa_commands as taxa
+from labhub.methods import background_commands as method_backgrounds
 from labhub.methods import commands as methods
 from labhub.methods import download_queries as method_downloads
 from labhub.methods import find_commands as method_index
@@ -47,9 +48,12 @@ from labhub.methods import queries as method_queries
 from labhub.methods import specificity_commands as specificity_work
 from labhub.methods.tables import template as template_of_methods
 from labhub.reports import ImportReport
+from labhub.sequences import background_commands as backgrounds
+from labhub.sequences import background_queries
 from labhub.sequences import commands as sequences
 from labhub.sequences import library_queries as sequence_library
 from labhub.sequences import queries as sequence_queries
+from labhub.sequences.background_models import BackgroundGenome
 from labhub.serving import check_port
 from labhub.serving import serve as run_server
 from labhub.usage import commands as usage
@@ -534,6 +538,99 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda steps: bar.advance(task, steps)
 
 
+# Background genomes ---------------------------------------------------------------------------
+
+
+@sequences_group.group("background")
+def background_group() -> None:
+    """Genomes that methods are searched in for products that nobody wants."""
+
+
+@background_group.command("add")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", help="Default: the name of the file.")
+@click.option("--taxon", default="", help="Scientific or common name of the organism.")
+@click.option("--source", default="", help="Where the file is from: accession, assembly, address.")
+@click.option("--licence", default="", help="Under which it may be used.")
+@click.option("--circular", is_flag=True, help="Every record is circular, as a chloroplast's.")
+@JSON_OPTION
+def add_background(
+    file: Path, name: str | None, taxon: str, source: str, licence: str, circular: bool, as_json: bool
+) -> None:
+    """Pack FILE (FASTA of any size, gzipped too; small GenBank or EMBL) beside the database."""
+    with hub() as app:
+        folder = app.extensions["labhub.config"].backgrounds
+        wished = backgrounds.check_name(name or backgrounds.name_of_file(file))
+        db.session.rollback()  # nothing is held while the file is read
+        with (
+            _progress(file.name) as progress,
+            backgrounds.packed_genome(folder, file, circular=circular, progress=progress) as packed,
+            transaction(),
+        ):
+            added = backgrounds.add_genome(
+                OPERATOR, packed, folder=folder, name=wished, taxon=taxon, source=source, licence=licence
+            )
+        for note in added.notes:
+            click.echo(f"labhub: {note}", err=True)
+        print_table([_background_row(added.genome)], as_json=as_json)
+
+
+@background_group.command("list")
+@JSON_OPTION
+def list_backgrounds(as_json: bool) -> None:
+    """List the background genomes."""
+    with hub():
+        print_table([_background_row(genome) for genome in background_queries.all_genomes()], as_json=as_json)
+
+
+@background_group.command("remove")
+@click.argument("name")
+def remove_background(name: str) -> None:
+    """Forget a genome with everything that was found in it, and delete its file."""
+    with hub() as app, transaction():
+        genome = background_queries.find_genome(name)
+        removed = genome.name
+        backgrounds.remove_genome(OPERATOR, genome, folder=app.extensions["labhub.config"].backgrounds)
+    click.echo(f"Removed {removed}.")
+
+
+@background_group.command("verify")
+@click.argument("names", nargs=-1)
+@JSON_OPTION
+def verify_backgrounds(names: tuple[str, ...], as_json: bool) -> None:
+    """Read the files of genomes (default: of all) whole; one that has changed is not used any more."""
+    rows = []
+    with hub() as app:
+        folder = app.extensions["labhub.config"].backgrounds
+        genomes = [background_queries.find_genome(name) for name in names]
+        for genome in genomes or background_queries.all_genomes():
+            problem = background_queries.file_problem(genome, folder)
+            with transaction():
+                backgrounds.note_check(OPERATOR, background_queries.find_genome(genome.slug), problem)
+                method_backgrounds.forgive(genome.id)
+            rows.append({"name": genome.name, "digest": genome.digest, "problem": problem})
+    print_table(rows, as_json=as_json)
+    if any(row["problem"] for row in rows):
+        raise click.exceptions.Exit(1)
+
+
+def _background_row(genome: BackgroundGenome) -> dict[str, Any]:
+    return {
+        "name": genome.name,
+        "slug": genome.slug,
+        "taxon": genome.taxon,
+        "records": genome.record_count,
+        "circular_records": genome.circular_count,
+        "bases": genome.base_count,
+        "source": genome.source,
+        "licence": genome.licence,
+        "file_bytes": genome.file_bytes,
+        "digest": genome.digest,
+        "added_at": genome.added_at.isoformat(),
+        "problem": genome.problem,
+    }
+
+
 # Counts ---------------------------------------------------------------------------------------
 
 
@@ -633,6 +730,8 @@ def run_doctor(fix: bool, as_json: bool) -> None:
         method_index.examine(diagnosis, fix=fix)
         diagnosis.problems.extend(work_queries.fault_lines())
         sequence_library.examine_library(diagnosis, fix=fix)
+        backgrounds.examine(diagnosis, app.extensions["labhub.config"].backgrounds, fix=fix)
+        method_backgrounds.examine(diagnosis)
     if as_json:
         click.echo(json.dumps(asdict(diagnosis)))
     else:

@@ -50,6 +50,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TRUSTED_PROXIES", "0", N_("How many proxies in front of the hub set X-Forwarded-For.")),
     Setting("PORT", "8000", N_("Port of the server.")),
     Setting("LOG_FORMAT", "text", N_("text or json.")),
+    Setting("BACKGROUNDS", "", N_("Folder of packed background genomes; empty: in the instance folder.")),
+    Setting("DASK_SCHEDULER", "", N_("tcp://host:port of a Dask cluster for searches; empty: this machine.")),
     Setting("MAX_UPLOAD_BYTES", str(20 * 1024 * 1024), N_("Largest accepted request body, in bytes.")),
 )
 
@@ -71,6 +73,10 @@ class Config:
     port: int
     log_format: Literal["text", "json"]
     max_upload_bytes: int
+    backgrounds: Path
+    """Folder of packed background genomes."""
+    dask_scheduler: str
+    """Address of a Dask cluster; empty: none."""
     testing: bool = False
 
     @property
@@ -140,6 +146,8 @@ def load(environ: Mapping[str, str] | None = None, *, testing: bool = False) -> 
         port=port,
         log_format="json" if log_format == "json" else "text",
         max_upload_bytes=_integer(values, "MAX_UPLOAD_BYTES", 1024, 2**40),
+        backgrounds=_folder(values["BACKGROUNDS"], instance),
+        dask_scheduler=dask_address(values["DASK_SCHEDULER"], f"{PREFIX}DASK_SCHEDULER"),
         testing=testing,
     )
 
@@ -156,6 +164,29 @@ def make_instance_folder(instance: Path) -> None:
             f"The instance folder {instance} cannot be written ({error.strerror}). "
             f"Give this user write permission there, or name another folder in LABHUB_INSTANCE."
         ) from error
+
+
+def _folder(given: str, instance: Path) -> Path:
+    if not given:
+        return instance / "backgrounds"
+    folder = Path(given)
+    if not folder.is_absolute():
+        raise ConfigurationError(f"{PREFIX}BACKGROUNDS is '{given}': it must be a folder beginning with /.")
+    return folder
+
+
+def dask_address(given: str, name: str) -> str:
+    """Return the address of a Dask scheduler, checked; ``name`` says where it was given."""
+    if not given:
+        return ""
+    parts = urlsplit(given if "://" in given else f"tcp://{given}")
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if parts.scheme not in ("tcp", "tls", "ws", "wss") or not parts.hostname or not port or parts.path:
+        raise ConfigurationError(f"{name} is '{given}': it must be an address such as tcp://host:8786.")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _integer(values: Mapping[str, str], name: str, low: int, high: int) -> int:

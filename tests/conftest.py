@@ -267,7 +267,7 @@ def app(session_app: tuple[Flask, Reset]) -> Iterator[Flask]:
     app, reset = session_app
     reset()
     config = app.extensions["labhub.config"]
-    for name in ("files", "incoming", "library", "mail", "spool"):
+    for name in ("backgrounds", "files", "incoming", "library", "mail", "spool"):
         shutil.rmtree(config.instance / name, ignore_errors=True)
     (config.instance / "audit-heads.jsonl").unlink(missing_ok=True)
     with app.app_context():

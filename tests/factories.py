@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timedelta
 from io import BytesIO
 from itertools import count
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -37,7 +38,9 @@ from labhub.methods.network_models import Capability
 from labhub.methods.review_models import MethodVerification
 from labhub.samples import commands as samples
 from labhub.samples.models import Case, Sample
+from labhub.sequences import background_commands
 from labhub.sequences import commands as sequence_commands
+from labhub.sequences.background_models import BackgroundGenome
 from labhub.sequences.formats import read_records
 from labhub.sequences.models import ReferenceSequence, Visibility
 from labhub.storage import keep
@@ -270,6 +273,15 @@ def make_published_sequence(manager: Actor, reviewer: Actor, **record: Any) -> R
         sequence_commands.submit_sequence(manager, made.accession)
     with transaction():
         return sequence_commands.publish_sequence(reviewer, made.accession)
+
+
+def make_background(
+    app: Flask, path: Path, *, name: str = "Background", circular: bool = False, **known: str
+) -> BackgroundGenome:
+    """Return a background genome made of a file."""
+    folder = app.extensions["labhub.config"].backgrounds
+    with background_commands.packed_genome(folder, path, circular=circular) as packed, transaction():
+        return background_commands.add_genome(OPERATOR, packed, folder=folder, name=name, **known).genome
 
 
 # Discussions
