@@ -37,15 +37,16 @@ from labhub.jobs import EmbeddedConsumer
 from labhub.lmos import commands as lmos
 from labhub.lmos import queries as lmo_queries
 from labhub.lmos import taxa_commands as taxa
+from labhub.methods import assay_queries, link_queries
 from labhub.methods import background_commands as method_backgrounds
 from labhub.methods import commands as methods
 from labhub.methods import download_queries as method_downloads
 from labhub.methods import find_commands as method_index
 from labhub.methods import judgement_commands as judgement
-from labhub.methods import link_queries
 from labhub.methods import names_commands as method_names
 from labhub.methods import queries as method_queries
 from labhub.methods import specificity_commands as specificity_work
+from labhub.methods.assay_files import AssaysOfMethods
 from labhub.methods.tables import template as template_of_methods
 from labhub.reports import ImportReport
 from labhub.sequences import background_commands as backgrounds
@@ -54,6 +55,7 @@ from labhub.sequences import commands as sequences
 from labhub.sequences import library_queries as sequence_library
 from labhub.sequences import queries as sequence_queries
 from labhub.sequences.background_models import BackgroundGenome
+from labhub.sequences.packed import PackedLibrary
 from labhub.serving import check_port
 from labhub.serving import serve as run_server
 from labhub.usage import commands as usage
@@ -273,6 +275,18 @@ def create_token(email: str, name: str, scope: str) -> None:
     with hub(), transaction():
         _row, secret = accounts.create_token(OPERATOR, name=name, scope=Scope(scope), user=_user(email))
     click.echo(secret)
+
+
+def assays_of_hub(codes: Sequence[str]) -> AssaysOfMethods:
+    """Return the assays of the hub's published methods, or of some by their codes, for a search."""
+    with hub():
+        return assay_queries.assays_for_files(OPERATOR, codes)
+
+
+def library_of_hub() -> PackedLibrary:
+    """Return the hub's sequences, packed: all but sealed, withdrawn and superseded ones."""
+    with hub():
+        return sequence_library.library_for(OPERATOR)
 
 
 # In and out -----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The assays of the hub's methods, for in-silico PCR: of all published ones, or of some by their codes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import load_only, selectinload
@@ -8,6 +8,7 @@ from sqlalchemy.orm import load_only, selectinload
 from labhub.accounts.actor import Actor
 from labhub.db import db
 from labhub.i18n import Message
+from labhub.methods.assay_files import AssaysOfMethods, add_method
 from labhub.methods.assays import assays_of, not_searched
 from labhub.methods.exchange import Content
 from labhub.methods.models import DetectionMethod, MethodState, MethodVersion
@@ -55,7 +56,27 @@ def assays_of_methods(actor: Actor | None, codes: Iterable[str]) -> MethodAssays
 def published_assays() -> MethodAssays:
     """Return the assays of every published method, by code."""
     found = MethodAssays()
-    for version in _published():
+    for code, number, content in _published():
+        found.add(code, number, content)
+    return found
+
+
+def assays_for_files(actor: Actor, codes: Collection[str] = ()) -> AssaysOfMethods:
+    """Return the assays of all published methods, or of some by their codes, as of a file of methods."""
+    found = AssaysOfMethods()
+    if codes:
+        for code in dict.fromkeys(codes):
+            version = find_version(actor, code)
+            add_method(found, content_of(version), version.method.code)
+    else:
+        for code, _number, content in _published():
+            add_method(found, content, code)
+    return found
+
+
+def _published() -> Iterator[tuple[str, int, Content]]:
+    """Yield code, version and what is needed of the content of every published method, by code."""
+    for version in _published_versions():
         content: Content = {
             "code": version.method.code,
             "technique": version.technique,
@@ -66,15 +87,15 @@ def published_assays() -> MethodAssays:
                     "role": oligo.role,
                     "name": oligo.name,
                     "sequence": oligo.sequence,
+                    "final_concentration_nanomolar": oligo.final_concentration_nanomolar,
                 }
                 for oligo in version.oligos
             ],
         }
-        found.add(version.method.code, version.number, content)
-    return found
+        yield version.method.code, version.number, content
 
 
-def _published() -> Sequence[MethodVersion]:
+def _published_versions() -> Sequence[MethodVersion]:
     return db.session.scalars(
         visible_versions(None)
         .where(MethodVersion.state == MethodState.PUBLISHED)

@@ -24,6 +24,8 @@ from labhub.sequences.library_queries import (
     bases_to_pack,
     hub_library,
     is_in_library,
+    part_of,
+    searched_records,
     visible_records,
 )
 from labhub.sequences.models import ReferenceSequence, SequenceState, Visibility
@@ -155,12 +157,10 @@ def count_of_records(actor: Actor | None) -> int:
 
 def _chosen(actor: Actor | None, library: HubLibrary, accessions: Sequence[str]) -> NDArray[np.bool_]:
     """Say of each record of the library whether it is searched: seen by the actor, and chosen or current."""
-    seen = visible_records(actor, library)
     if accessions:
         numbers = select(ReferenceSequence.id).where(ReferenceSequence.accession.in_(accessions))
-        return seen & library.places(db.session.scalars(numbers))
-    old = select(ReferenceSequence.id).where(ReferenceSequence.state == SequenceState.SUPERSEDED)
-    return seen & ~library.places(db.session.scalars(old))
+        return visible_records(actor, library) & library.places(db.session.scalars(numbers))
+    return searched_records(actor, library)
 
 
 def _too_vague(assay: Asked) -> Message | None:
@@ -291,23 +291,16 @@ def _search_hub(
     """Return the library that was searched and what was found, in records that are seen only."""
     lengths = hub.packed.lengths
     if 3 * int(lengths[seen].sum()) < hub.packed.total_bases:
-        part = _part(hub.packed, seen)
+        part = part_of(hub.packed, seen)
         return part, search(assays, part, settings, progress=told)
     found = search(assays, hub.packed, settings, progress=told)
     if found.truncated and not seen.all():  # what was cut off could tell of others' records
-        part = _part(hub.packed, seen)
+        part = part_of(hub.packed, seen)
         return part, search(assays, part, settings, progress=told)
     found.products = (
         found.products.take(seen[found.products.record]) if len(found.products) else found.products
     )
     return hub.packed, found
-
-
-def _part(library: PackedLibrary, seen: NDArray[np.bool_]) -> PackedLibrary:
-    return pack(
-        (library.names[place], library.bases(place), bool(library.circular[place]))
-        for place in np.flatnonzero(seen).tolist()
-    )
 
 
 def _sorted_rows(asked: Sequence[Asked], library: PackedLibrary, products: Products) -> list[int]:

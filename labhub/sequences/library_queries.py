@@ -139,6 +139,28 @@ def visible_records(actor: Actor | None, library: HubLibrary) -> NDArray[np.bool
     )
 
 
+def searched_records(actor: Actor | None, library: HubLibrary) -> NDArray[np.bool_]:
+    """Say of each record whether a search of the whole hub by ``actor`` looks at it: seen, and current."""
+    old = select(ReferenceSequence.id).where(ReferenceSequence.state == SequenceState.SUPERSEDED)
+    return visible_records(actor, library) & ~library.places(db.session.scalars(old))
+
+
+def part_of(library: PackedLibrary, wanted: NDArray[np.bool_]) -> PackedLibrary:
+    """Return some records of a library, packed in memory; the library itself when they are all."""
+    if wanted.all():
+        return library
+    return pack(
+        (library.names[place], library.bases(place), bool(library.circular[place]))
+        for place in np.flatnonzero(wanted).tolist()
+    )
+
+
+def library_for(actor: Actor | None) -> PackedLibrary:
+    """Return what a search of the whole hub by ``actor`` looks at, as a library of its own."""
+    library = hub_library()
+    return part_of(library.packed, searched_records(actor, library))
+
+
 def forget_library() -> None:
     """Remove the files of the library: a record in it was sealed. The next search makes them anew."""
     shelf = _shelves.get(db.engine)

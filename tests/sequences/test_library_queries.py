@@ -216,3 +216,11 @@ print([name for name in ("Bio", "scipy", "dask", "edlib") if name in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_search_of_the_whole_hub_has_a_library_of_its_own(people: People) -> None:
+    seen = make_published_sequence(people.manager, people.reviewer, bases=bases(1))
+    make_sequence(people.manager, bases=bases(2))
+    assert library.library_for(OPERATOR) is library.hub_library().packed, "all of it: nothing is packed again"
+    assert list(library.library_for(None).names) == [seen.accession]
+    assert library.library_for(None).bases(0) == bases(1)
