@@ -58,6 +58,8 @@ from labhub.sequences import api as sequences_api
 from labhub.sequences import (
     background_api,
     background_views,
+    identify_api,
+    identify_views,
     insilico_api,
     insilico_views,
     sealed_api,
@@ -85,6 +87,7 @@ API_BLUEPRINTS = (
     lmos_api,
     sequences_api,
     insilico_api,
+    identify_api,
     sealed_api,
     method_sealed_api,
     background_api,
@@ -111,6 +114,7 @@ PAGE_BLUEPRINTS = (
     background_views,
     sequences_views,
     insilico_views,
+    identify_views,
     sealed_views,
     method_sealed_views,
     network_views,
@@ -216,6 +220,7 @@ def create_app(config: Config | None = None) -> Flask:
     work_views.init_jobs(app)
     insilico_views.init_insilico(app)
     method_background_views.init_jobs(app)
+    identify_views.init_identify(app)
     schema_docs.init_docs(app)
     init_errors(app)
     init_headers(app, config)

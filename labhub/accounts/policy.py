@@ -121,6 +121,7 @@ RULES: dict[str, dict[Role, Condition]] = {
     },
     "sequence.seal": {R.MANAGER: own_laboratory},
     "insilico.run": {R.VISITOR: signed_in},
+    "identify.run": {R.VISITOR: signed_in},
     "sealed.grant": {R.MANAGER: own_laboratory},
     "sealed.read-uses": {R.MANAGER: own_laboratory},
     "sealed.use": {R.ANALYST: always, R.MANAGER: always, R.FOCAL_POINT: always, R.SECRETARIAT: always},

@@ -63,6 +63,9 @@ class CoveredElement(NamedTuple):
     start: int
     """First covered base."""
     end: int
+    query_start: int
+    """Where that lies on the query as given, 1-based; to a base or two where there are gaps."""
+    query_end: int
 
 
 class CoveredJunction(NamedTuple):
@@ -78,6 +81,9 @@ class CoveredJunction(NamedTuple):
     """First base behind it."""
     before: int
     after: int
+    query_start: int
+    """The bases of the query on both sides, in its order."""
+    query_end: int
 
 
 class Covered(NamedTuple):
@@ -127,20 +133,40 @@ def _turns(length: int, circular: bool) -> tuple[int, ...]:
     return (-length, 0, length) if circular else (0,)
 
 
+def _on_query(hit: Hit, block: Block, low: int, high: int) -> tuple[int, int]:
+    """Return the bases of the query (1-based) over a stretch of the record in a block."""
+    scale = (block.query_end - block.query_start) / max(1, block.reference_size)
+    if hit.strand == 1:
+        start = block.query_start + round((low - block.reference_start) * scale)
+        end = block.query_start + round((high - block.reference_start) * scale)
+    else:
+        start = block.query_end - round((high - block.reference_start) * scale)
+        end = block.query_end - round((low - block.reference_start) * scale)
+    return start + 1, end
+
+
 def _elements(hit: Hit, elements: list[Feature], length: int, circular: bool) -> Iterator[CoveredElement]:
     for feature in elements:
         low, size = feature.start - 1, _size(feature, length)
-        parts = []
+        parts, on_query = [], []
         for turn in _turns(length, circular):
             for block in hit.blocks:
                 start = max(low + turn, block.reference_start)
                 end = min(low + turn + size, block.reference_start + block.reference_size)
                 if end > start:
                     parts.append((start - turn, end - turn))
+                    on_query.append(_on_query(hit, block, start, end))
         bases = min(size, sum(end - start for start, end in parts))
         if parts and bases >= min(LEAST_COVERED, size):
-            first, last = min(parts)[0], max(end for _start, end in parts)
-            yield CoveredElement(feature, bases, bases / size, first % length + 1, (last - 1) % length + 1)
+            yield CoveredElement(
+                feature,
+                bases,
+                bases / size,
+                min(parts)[0] % length + 1,
+                (max(end for _start, end in parts) - 1) % length + 1,
+                min(on_query)[0],
+                max(end for _start, end in on_query),
+            )
 
 
 def _junctions(
@@ -154,19 +180,22 @@ def _junctions(
                 known.append(name)
     for feature in every:
         if feature.kind != "source" and (_JUNCTION.search(feature.label) or feature.kind == "misc_recomb"):
-            size = _size(feature, length)
-            if size <= MOST_GAP:
-                borders.setdefault((feature.start - 1, feature.start - 1 + size), ([], []))[0].append(
-                    feature.label
-                )
+            low, high = feature.start - 1, feature.start - 1 + _size(feature, length)
+            if high - low <= MOST_GAP:
+                borders.setdefault((low, high), ([], []))[0].append(feature.label)
     for (low, high), (lefts, rights) in sorted(borders.items()):
         crossed = [
-            (low + turn - block.reference_start, block.reference_start + block.reference_size - high - turn)
+            (
+                min(low + turn - block.reference_start, _end(block) - high - turn),
+                low + turn - block.reference_start,
+                _end(block) - high - turn,
+                *_on_query(hit, block, low + turn, high + turn),
+            )
             for turn in _turns(length, circular)
             for block in hit.blocks
         ]
-        before, after = max(crossed, key=min)
-        if min(before, after) >= least:
+        least_side, before, after, first, last = max(crossed)
+        if least_side >= least:
             yield CoveredJunction(
                 " / ".join(lefts),
                 " / ".join(rights),
@@ -174,7 +203,13 @@ def _junctions(
                 high % length + 1,
                 before,
                 after,
+                first - 1,
+                last + 1,
             )
+
+
+def _end(block: Block) -> int:
+    return block.reference_start + block.reference_size
 
 
 def _borders(elements: list[Feature], length: int, circular: bool) -> Iterator[tuple[int, int, str, str]]:

@@ -370,7 +370,7 @@ class _Search:
         spans = (spans + wide - 1) >> batch.shift
         self.bin_first = np.concatenate([[0], np.cumsum(spans)])  # of each record
         self.bin_firsts = self.bin_first.tolist()
-        size = int(library.lengths.sum())
+        size = int(library.lengths.sum() if visible is None else library.lengths[visible].sum())
         mean = sum(len(read.bases) for read in batch.reads) / len(batch.reads)
         # Karlin and Altschul for +1/-2: lambda 1.33, K 0.62
         self.least_score = ceil(log(0.62 * mean * 2 * max(size, 1) / ALIEN_CHANCE) / 1.33)

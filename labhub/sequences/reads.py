@@ -108,7 +108,8 @@ def read_reads(
                 most_bytes=most_bytes,
                 field_name=field_name,
             )
-    file: Any = source if hasattr(source, "peek") else BufferedReader(cast(Any, source))
+    own = None if hasattr(source, "peek") else BufferedReader(cast(Any, source))
+    file: Any = own or source
     try:
         if file.peek(2)[:2] == b"\x1f\x8b":
             name = name.removesuffix(".gz")
@@ -116,6 +117,9 @@ def read_reads(
         found = _read(_Lines(file, most_bytes, field_name), name, trim_error)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise Invalid(_("The gzip file is damaged; send it again."), field=field_name) from None
+    finally:
+        if own is not None:
+            own.detach()  # else it would close what the caller has opened
     if found.bad and (not skip_bad or not found.reads):
         _refuse(found, field_name)
     if not found.reads:
@@ -418,7 +422,7 @@ def good_stretch(quality: bytes, most_error: float) -> tuple[int, int]:
     (modified Mott algorithm, as in phred and Biopython's ``abi-trim``).
 
     >>> good_stretch(bytes([2, 2, 30, 30, 30, 2, 40, 40, 2]), 0.05)
-    (6, 8)
+    (2, 5)
     """
     best = total = 0.0
     start = first = end = 0

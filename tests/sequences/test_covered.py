@@ -44,8 +44,8 @@ def test_elements_and_junctions_of_a_read() -> None:
     assert elements == ["P-35S", "bar", "bar", "inner"]
     assert junctions == [("P-35S", "bar")]
     found = covered(hit_over((250, 500)), PARTS, 1_000, circular=False)
-    assert found.elements[0][1:] == (50, 0.25, 251, 300)
-    assert found.junctions[0][2:] == (300, 306, 50, 195)
+    assert found.elements[0][1:] == (50, 0.25, 251, 300, 1, 50)
+    assert found.junctions[0][2:] == (300, 306, 50, 195, 50, 56)
 
 
 def test_junction_needs_bases_on_both_sides() -> None:
