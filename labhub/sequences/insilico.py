@@ -22,6 +22,7 @@ from labhub.errors import Invalid
 from labhub.i18n import Message, _
 from labhub.sequences.oligos import matches, read_oligo, reverse_complement
 from labhub.sequences.packed import SETS, PackedLibrary
+from labhub.sequences.position_index import PositionIndex
 from labhub.sequences.seeds import WIDTH, Pattern, SeedTable, seed_table
 
 MOST_MISMATCHES = 5
@@ -40,7 +41,12 @@ REACH = 256
 FORWARD_REVERSE, FORWARD_FORWARD, REVERSE_REVERSE = 0, 1, 2
 """Kinds of products: of both primers, or of one primer on both sides."""
 
+INDEX_COST = 16
+"""Places that can be looked up in the time of comparing one that the index names."""
+
 Numbers = NDArray[Any]
+Columns = tuple[Numbers, Numbers, Numbers]
+"""Pattern, position and mismatches of sites."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +276,7 @@ def search(
     library: PackedLibrary,
     settings: Settings = Settings(),
     *,
-    index: Any = None,
+    index: PositionIndex | None = None,
     threads: int = 1,
     progress: Callable[[int, int], object] | None = None,
 ) -> Found:
@@ -280,7 +286,10 @@ def search(
     of how many packed positions were searched.
     """
     prepared = prepare(assays, settings)
-    every = _every_site(prepared, library, settings, threads, progress)
+    if index is not None and _index_is_cheaper(prepared.table, library, index):
+        every = _indexed(prepared, library, index, settings)
+    else:
+        every = _every_site(prepared, library, settings, threads, progress)
     return found_from(assays, every, library, settings)
 
 
@@ -381,15 +390,20 @@ def _every_site(
 def _sites_between(prepared: Prepared, library: PackedLibrary, low: int, high: int) -> Sites:
     """Return the sites that begin between two positions, unsorted and perhaps twice."""
     table = prepared.table
-    found: list[tuple[Numbers, Numbers, Numbers]] = []
+    found: list[Columns] = []
     high = min(high, library.size)
     if low >= high:
         return Sites()
     if len(table.words):
-        for first in range(max(low - WIDTH, 0) // 4 * 4, high + REACH, CHUNK):
-            found += _scanned(table, library, first, min(first + CHUNK, high + REACH), low, high)
+        end = high + table.reach
+        for first in range(max(low - WIDTH, 0) // 4 * 4, end, CHUNK):
+            found += _scanned(table, library, first, min(first + CHUNK, end), low, high)
     for number in table.slow:
         found += _compared_everywhere(table, library, number, low, high)
+    return _joined(found)
+
+
+def _joined(found: Sequence[Columns]) -> Sites:
     if not found:
         return Sites()
     pattern, position, mismatches = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -408,7 +422,7 @@ def _packed_bytes(library: PackedLibrary, low: int, high: int) -> NDArray[np.uin
 
 def _scanned(
     table: SeedTable, library: PackedLibrary, first: int, end: int, low: int, high: int
-) -> list[tuple[Numbers, Numbers, Numbers]]:
+) -> list[Columns]:
     """Look up the words of places ``first`` (a multiple of 4) to ``end``; compare what they may begin."""
     margin = REACH // 4
     begin = first // 4 - margin
@@ -424,10 +438,11 @@ def _scanned(
         np.take(table.is_word, code, out=hit, mode="clip")
         places = np.flatnonzero(hit)
         if len(places):
-            pattern, offset, which = _postings(table, code[places])
+            pattern, offset, which = _postings(table, table.number_of_word[code[places]])
             starts = 4 * places[which] + phase - offset  # of the compared window, from ``first`` on
-            if found_here := _verified(table, library, windows, pattern, starts, first, margin, low, high):
-                found.append(found_here)
+            seen = windows[(starts >> 2) + margin] >> ((starts & 3) << 1).view(np.uint64)
+            if sound := _verified(table, library, pattern, seen, starts + first, low, high):
+                found.append(sound)
     return found
 
 
@@ -438,16 +453,20 @@ def _windows(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return four[:-4].astype(np.uint64) | four[4:].astype(np.uint64) << np.uint64(32)
 
 
-def _postings(table: SeedTable, codes: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """Return patterns and offsets of words, and for each which of the words it is of."""
-    begins = table.begins[codes]
-    if table.most_postings == 1:
-        return table.posting_pattern[begins], table.posting_offset[begins], np.arange(len(codes))
-    counts = table.begins[codes + 1] - begins
-    which = np.repeat(np.arange(len(codes)), counts)
-    ends = np.cumsum(counts)
-    row = np.arange(len(which)) + np.repeat(begins - (ends - counts), counts)
+def _postings(table: SeedTable, words: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Return patterns and offsets of words (by number), and for each which of the words it is of."""
+    begins = table.first_postings[words]
+    counts = table.first_postings[words + 1] - begins
+    which, row = _ragged(begins, counts)
     return table.posting_pattern[row], table.posting_offset[row], which
+
+
+def _ragged(begins: Numbers, counts: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the members of ranges one after the other: which range each is of, and the member."""
+    which = np.repeat(np.arange(len(counts)), counts)
+    if len(which) == len(counts):  # one of each
+        return which, begins
+    return which, np.arange(len(which)) + np.repeat(begins - (np.cumsum(counts) - counts), counts)
 
 
 _EVEN_BITS = np.uint64(0x5555555555555555)
@@ -456,16 +475,13 @@ _EVEN_BITS = np.uint64(0x5555555555555555)
 def _verified(
     table: SeedTable,
     library: PackedLibrary,
-    windows: NDArray[np.uint64],
     pattern: Numbers,
+    seen: NDArray[np.uint64],
     starts: Numbers,
-    first: int,
-    margin: int,
     low: int,
     high: int,
-) -> tuple[Numbers, Numbers, Numbers] | None:
-    """Compare patterns with the reference where they may begin; return pattern, position, mismatches."""
-    seen = windows[(starts >> 2) + margin] >> ((starts & 3) << 1).astype(np.uint64)
+) -> Columns | None:
+    """Compare patterns with what is seen where they may begin; return pattern, position, mismatches."""
     differ = (seen ^ table.bases[pattern]) & table.masks[pattern]
     differ = (differ | differ >> np.uint64(1)) & _EVEN_BITS
     number = np.bitwise_count(differ)
@@ -473,7 +489,7 @@ def _verified(
     if not len(keep):
         return None
     pattern, number = pattern[keep], number[keep].astype(np.int8)
-    position = starts[keep] + first - table.skipped[pattern]
+    position = starts[keep] - table.skipped[pattern]
     sound = (differ[keep] & table.exact[pattern] == 0) & (position >= low) & (position < high)
     pattern, number, position = pattern[sound], number[sound], position[sound]
     if not len(pattern):
@@ -486,6 +502,41 @@ def _verified(
         keep = number <= table.most_mismatches
         pattern, number, position = pattern[keep], number[keep], position[keep]
     return pattern, position, number
+
+
+def _indexed(prepared: Prepared, library: PackedLibrary, index: PositionIndex, settings: Settings) -> Sites:
+    """Return every site of the library, by what the index says of the words."""
+    table = prepared.table
+    occurrences = index.occurrences(table.words)
+    packed = library.packed
+    windows = np.ndarray((max(len(packed) - 7, 0),), "<u8", np.ascontiguousarray(packed), strides=(1,))
+    ends = np.cumsum(occurrences)
+    parts: list[Sites] = []
+    first = 0
+    while first < len(table.words) and len(windows):
+        done = int(ends[first - 1]) if first else 0
+        end = max(int(np.searchsorted(ends, done + CHUNK, side="right")), first + 1)
+        words = np.arange(first, end)
+        which, row = _ragged(index.begins[table.words[first:end]], occurrences[first:end])
+        places = index.positions[row].astype(np.int64)
+        pattern, offset, of = _postings(table, words[which])
+        starts = places[of] - offset
+        seen = windows[np.clip(starts >> 2, 0, len(windows) - 1)] >> ((starts & 3) << 1).view(np.uint64)
+        if sound := _verified(table, library, pattern, seen, starts, 0, library.size):
+            parts.append(merged([_joined([sound])], settings))
+        first = end
+    everywhere = [
+        _joined(_compared_everywhere(table, library, number, 0, library.size)) for number in table.slow
+    ]
+    return merged([*parts, *everywhere], settings)
+
+
+def _index_is_cheaper(table: SeedTable, library: PackedLibrary, index: PositionIndex) -> bool:
+    """Say whether comparing what the index names costs less than looking every place up."""
+    if index.digest != library.digest:
+        raise ValueError("the index is that of another library")
+    candidates = np.dot(np.diff(table.first_postings), index.occurrences(table.words))
+    return bool(candidates * INDEX_COST < library.size)
 
 
 def _touches_odd(library: PackedLibrary, position: Numbers, sizes: Numbers) -> NDArray[np.bool_]:
@@ -522,7 +573,7 @@ def _counted(table: SeedTable, library: PackedLibrary, pattern: Numbers, positio
 
 def _compared_everywhere(
     table: SeedTable, library: PackedLibrary, number: int, low: int, high: int
-) -> list[tuple[Numbers, Numbers, Numbers]]:
+) -> list[Columns]:
     """Compare one pattern with every place: for what is so ambiguous that words do not help."""
     wanted = table.patterns[number]
     size = len(wanted.sets)

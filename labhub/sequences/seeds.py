@@ -6,8 +6,8 @@ of the reference is looked up once, whatever the number of oligos; what is found
 compared base by base. Nothing is lost by this: the test compares with a search without seeds.
 """
 
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import combinations, product
 from math import prod
 from typing import Any
@@ -123,15 +123,13 @@ class SeedTable:
     """
 
     patterns: tuple[Pattern, ...]
-    is_word: NDArray[np.bool_]
-    """Of each of the 4**10 words, whether it begins something, shape ``(4**10,)``."""
-    begins: NDArray[np.int32]
-    """First posting of each word, shape ``(4**10 + 1,)``."""
+    words: NDArray[np.int32]
+    """The words that occur, ascending, shape ``(n,)``."""
+    first_postings: NDArray[np.int64]
+    """First posting of each of them, shape ``(n + 1,)``."""
     posting_pattern: NDArray[np.int32]
     posting_offset: NDArray[np.int32]
     """Bases from the beginning of the compared window to the word (may be negative)."""
-    most_postings: int
-    """Of one word."""
     slow: tuple[int, ...]
     """Patterns that are compared at every place."""
     lengths: NDArray[np.int64]
@@ -145,10 +143,27 @@ class SeedTable:
     """Bases of the pattern left of the window: more than none in long oligos only."""
     recount: NDArray[np.bool_]
     """Whether the window does not say everything: ambiguous letters, or an oligo longer than the window."""
-    exact_bases: int = field(default=0)
-    most_mismatches: int = field(default=0)
-    words: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """The words that occur, ascending."""
+    exact_bases: int
+    most_mismatches: int
+
+    @cached_property
+    def is_word(self) -> NDArray[np.bool_]:
+        """Return of each of the 4**10 words whether it occurs."""
+        table = np.zeros(4**WIDTH, np.bool_)
+        table[self.words] = True
+        return table
+
+    @cached_property
+    def number_of_word(self) -> NDArray[np.int32]:
+        """Return the place among ``words`` of each word that occurs."""
+        table = np.zeros(4**WIDTH, np.int32)
+        table[self.words] = np.arange(len(self.words), dtype=np.int32)
+        return table
+
+    @cached_property
+    def reach(self) -> int:
+        """Return how many bases behind its beginning a word of a site may begin, at most."""
+        return int((self.posting_offset + self.skipped[self.posting_pattern]).max(initial=0)) + 1
 
 
 def seed_table(patterns: tuple[Pattern, ...], most_mismatches: int, exact: int) -> SeedTable:
@@ -186,16 +201,13 @@ def seed_table(patterns: tuple[Pattern, ...], most_mismatches: int, exact: int) 
     offset = np.concatenate((*offsets, np.zeros(0, np.int32)))
     order = np.argsort(word, kind="stable")
     word, pattern_of, offset = word[order], pattern_of[order], offset[order]
-    numbers = np.bincount(word, minlength=4**WIDTH)
-    begins = np.zeros(4**WIDTH + 1, np.int32)
-    np.cumsum(numbers, out=begins[1:])
+    first = np.flatnonzero(np.r_[True, word[1:] != word[:-1]]) if len(word) else np.zeros(0, np.int64)
     return SeedTable(
         patterns=patterns,
-        is_word=numbers > 0,
-        begins=begins,
+        words=word[first],
+        first_postings=np.append(first, len(word)),
         posting_pattern=pattern_of,
         posting_offset=offset,
-        most_postings=int(numbers.max(initial=0)),
         slow=tuple(slow),
         lengths=lengths,
         bases=bases,
@@ -205,7 +217,6 @@ def seed_table(patterns: tuple[Pattern, ...], most_mismatches: int, exact: int) 
         recount=recount,
         exact_bases=exact,
         most_mismatches=most_mismatches,
-        words=np.flatnonzero(numbers).astype(np.int32),
     )
 
 
