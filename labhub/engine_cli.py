@@ -17,11 +17,12 @@ import click
 
 from labhub.errors import Invalid
 from labhub.i18n import Text, _
-from labhub.sequences import assay_tables
+from labhub.sequences import assay_tables, melting
 from labhub.sequences.fasta import Reading
 from labhub.sequences.insilico import Assay, Found, Settings, search
 from labhub.sequences.insilico_tables import Result, json_lines, rows_of, tsv_lines
-from labhub.sequences.packed import PackedLibrary, write_pack
+from labhub.sequences.packed import PackedLibrary, open_pack, write_pack
+from labhub.sequences.position_index import PositionIndex, index_path, open_index, write_index
 from labhub.sequences.references import PACK, every_record, libraries_of
 
 HUB = "hub"
@@ -76,6 +77,13 @@ def _file_or_hub(_context: click.Context, _parameter: click.Parameter, given: An
 @click.option("--max-size", default=1500, show_default=True)
 @click.option("--probe-mismatches", type=int, help="Default: as many as a primer may have.")
 @click.option("--self", "self_products", is_flag=True, help="Products of one primer on both sides too.")
+@click.option("--tm", is_flag=True, help="Melting temperatures of the primers on their sites, degC.")
+@click.option("--sodium", default=50.0, show_default=True, help="For --tm: monovalent cations, mM.")
+@click.option("--magnesium", default=0.0, show_default=True, help="For --tm: mM.")
+@click.option("--dntp", default=0.0, show_default=True, help="For --tm: mM.")
+@click.option(
+    "--oligo", default=50.0, show_default=True, help="For --tm: nM of each primer, unless its method says."
+)
 @click.option("--skip-bad", is_flag=True, help="Leave out records that cannot be used, and say which.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads.")
 @click.option("--format", "format_", type=click.Choice(["tsv", "json"]), default="tsv", show_default=True)
@@ -94,6 +102,11 @@ def insilico(
     max_size: int,
     probe_mismatches: int | None,
     self_products: bool,
+    tm: bool,
+    sodium: float,
+    magnesium: float,
+    dntp: float,
+    oligo: float,
     skip_bad: bool,
     jobs: int,
     format_: str,
@@ -109,19 +122,30 @@ def insilico(
         self_products=self_products,
     )
     settings.check()
+    conditions = melting.Conditions(sodium, magnesium, dntp, oligo)
+    conditions.check()
     chosen = _assays(methods, codes)
     reading = Reading(circular_names=_names(circular_files))
     found: list[Found] = []
     results: list[Result] = []
     for library in _libraries((*references, *more_references), reading, skip_bad):
-        one = search(chosen.assays, library, settings, threads=jobs, progress=_progress())
+        one = search(
+            chosen.assays, library, settings, index=index_of(library), threads=jobs, progress=_progress()
+        )
         found.append(one)
-        results.append(Result(library, one.products))
+        temperatures = (
+            melting.of_products(chosen.assays, library, one.products, conditions, chosen.nanomolar)
+            if tm
+            else ((), ())
+        )
+        results.append(Result(library, one.products, *temperatures))
     write = tsv_lines if format_ == "tsv" else json_lines
     rows = rows_of(chosen.assays, results, with_pair=self_products)
     with _opened(output) as file:
         file.writelines(write(rows, with_pair=self_products))
     _tell(chosen, reading, found)
+    if tm:
+        click.echo(f"labhub: melting temperatures at {conditions}", err=True)
     if not any(one.searched.assays for one in found):
         raise Invalid(_("No assay could be searched."))
 
@@ -194,6 +218,14 @@ def _libraries(references: Sequence[str], reading: Reading, skip_bad: bool) -> l
     return libraries
 
 
+def index_of(library: PackedLibrary) -> PositionIndex | None:
+    """Return the index beside a pack, where there is one."""
+    path = library.path and index_path(library.path)
+    if not path or not path.exists():
+        return None
+    return open_index(path, library)
+
+
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
     """Open what is written to; a file appears when it is whole."""
@@ -216,14 +248,14 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     Path(part.name).replace(output)
 
 
-def _progress() -> Callable[[int, int], object] | None:
+def _progress(done_what: str = "searched") -> Callable[[int, int], object] | None:
     """Return what shows how far a search has come: on a terminal only."""
     if not sys.stderr.isatty():
         return None
 
     def show(done: int, total: int) -> None:
         end = "\n" if done >= total else ""
-        click.echo(f"\rsearched {100 * done // max(total, 1)} %{end}", err=True, nl=False)
+        click.echo(f"\r{done_what} {100 * done // max(total, 1)} %{end}", err=True, nl=False)
 
     return show
 
@@ -271,6 +303,7 @@ def sequences() -> None:
     "--circular", "circular_files", multiple=True, type=FILE, help="Names of circular records, one a line."
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out records that cannot be used, and say which.")
+@click.option("--index/--no-index", default=True, show_default=True, help="Write OUT.labpack.index too.")
 @click.option(
     "-o",
     "--output",
@@ -278,12 +311,21 @@ def sequences() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The pack, OUT.labpack.",
 )
-def pack(files: tuple[Path, ...], circular_files: tuple[Path, ...], skip_bad: bool, output: Path) -> None:
-    """Pack FILES two bits a base into one file, which searches map instead of reading sequences anew."""
+def pack(
+    files: tuple[Path, ...], circular_files: tuple[Path, ...], skip_bad: bool, index: bool, output: Path
+) -> None:
+    """Pack FILES two bits a base into one file, which searches map instead of reading sequences anew.
+
+    The index beside it (four bytes a base) makes searches of few assays fast.
+    """
     if output.suffix != f".{PACK}":
         raise click.UsageError(f"The name of a pack ends in .{PACK}.")
     reading = Reading(circular_names=_names(circular_files))
+    beside = index_path(output)
+    beside.unlink(missing_ok=True)  # it would be that of other sequences
     write_pack(output, every_record(files, reading, skip_bad=skip_bad))
+    if index:
+        write_index(open_pack(output), beside, progress=_progress("indexed"))
     _tell_reading(reading)
     click.echo(
         f"labhub: packed {reading.records} records, {reading.bases} bases ({reading.skipped} left out)",

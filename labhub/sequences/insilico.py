@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from labhub.errors import Invalid
 from labhub.i18n import Message, _
 from labhub.sequences.oligos import matches, read_oligo, reverse_complement
-from labhub.sequences.packed import SETS, PackedLibrary
+from labhub.sequences.packed import SETS, UNPACKED, WRAP, PackedLibrary
 from labhub.sequences.position_index import PositionIndex
-from labhub.sequences.seeds import WIDTH, Pattern, SeedTable, seed_table
+from labhub.sequences.seeds import OFFSET, WIDTH, Pattern, SeedTable, code_of, is_plain, seed_table
 
 MOST_MISMATCHES = 5
 """Differences a primer may have in a search."""
@@ -438,8 +438,14 @@ def _scanned(
         np.take(table.is_word, code, out=hit, mode="clip")
         places = np.flatnonzero(hit)
         if len(places):
-            pattern, offset, which = _postings(table, table.number_of_word[code[places]])
-            starts = 4 * places[which] + phase - offset  # of the compared window, from ``first`` on
+            words = code[places]
+            begins = table.begins[words]
+            which, row = _ragged(begins, table.begins[words + 1] - begins)
+            posting = table.postings[row]
+            pattern = posting >> 8
+            starts = (
+                4 * places[which] + (phase + OFFSET) - (posting & 255)
+            )  # of the window, from ``first`` on
             seen = windows[(starts >> 2) + margin] >> ((starts & 3) << 1).view(np.uint64)
             if sound := _verified(table, library, pattern, seen, starts + first, low, high):
                 found.append(sound)
@@ -453,18 +459,10 @@ def _windows(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return four[:-4].astype(np.uint64) | four[4:].astype(np.uint64) << np.uint64(32)
 
 
-def _postings(table: SeedTable, words: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """Return patterns and offsets of words (by number), and for each which of the words it is of."""
-    begins = table.first_postings[words]
-    counts = table.first_postings[words + 1] - begins
-    which, row = _ragged(begins, counts)
-    return table.posting_pattern[row], table.posting_offset[row], which
-
-
 def _ragged(begins: Numbers, counts: Numbers) -> tuple[Numbers, Numbers]:
     """Return the members of ranges one after the other: which range each is of, and the member."""
     which = np.repeat(np.arange(len(counts)), counts)
-    if len(which) == len(counts):  # one of each
+    if len(which) == len(counts) and counts.all():  # one of each
         return which, begins
     return which, np.arange(len(which)) + np.repeat(begins - (np.cumsum(counts) - counts), counts)
 
@@ -519,8 +517,11 @@ def _indexed(prepared: Prepared, library: PackedLibrary, index: PositionIndex, s
         words = np.arange(first, end)
         which, row = _ragged(index.begins[table.words[first:end]], occurrences[first:end])
         places = index.positions[row].astype(np.int64)
-        pattern, offset, of = _postings(table, words[which])
-        starts = places[of] - offset
+        begins = table.first_postings[words[which]]
+        of, row = _ragged(begins, table.first_postings[words[which] + 1] - begins)
+        posting = table.postings[row]
+        pattern = posting >> 8
+        starts = places[of] + OFFSET - (posting & 255)
         seen = windows[np.clip(starts >> 2, 0, len(windows) - 1)] >> ((starts & 3) << 1).view(np.uint64)
         if sound := _verified(table, library, pattern, seen, starts, 0, library.size):
             parts.append(merged([_joined([sound])], settings))
@@ -616,63 +617,70 @@ def _paired(
     inside = place < library.lengths[record] if len(record) else np.zeros(0, np.bool_)
     pattern, position = every.pattern[inside], every.position[inside]  # one in the wrap is a repeat
     mismatches, record, place = every.mismatches[inside], record[inside], place[inside]
-    lengths = library.lengths
     begins = np.searchsorted(pattern, np.arange(len(prepared.table.patterns) + 1))
-    columns: list[tuple[Numbers, ...]] = []
-    cut: set[int] = set()
-    made: dict[int, int] = {}
-    for combination in prepared.combinations:
-        left = slice(begins[combination.left], begins[combination.left + 1])
-        right = slice(begins[combination.right], begins[combination.right + 1])
-        if left.start == left.stop or right.start == right.stop:
-            continue
-        left_size = int(prepared.table.lengths[combination.left])
-        right_size = int(prepared.table.lengths[combination.right])
-        least = max(settings.min_size, left_size, right_size)
-        at = position[left]
-        whose = record[left]
-        whole = lengths[whose]
-        origin = library.offsets[whose]
-        most = np.minimum(settings.max_size, whole)
-        circular = library.circular[whose]
-        ends = np.where(circular, origin + whole - 1, origin + whole - right_size)
-        turns = ((0, np.ones(len(at), np.bool_)), (1, circular))
-        rights = position[right]
-        for turn, may in turns:
-            shift = whole * turn
-            low = np.searchsorted(rights, np.maximum(at + least - right_size - shift, origin), side="left")
-            high = np.searchsorted(rights, np.minimum(at + most - right_size - shift, ends), side="right")
-            counts = np.where(may, np.maximum(high - low, 0), 0)
-            room = settings.most_products - made.get(combination.assay, 0)
-            if int(counts.sum()) > room:
-                cut.add(combination.assay)
-                before = np.cumsum(counts) - counts
-                counts = np.clip(room - before, 0, counts)
-            total = int(counts.sum())
-            if not total:
-                continue
-            made[combination.assay] = made.get(combination.assay, 0) + total
-            which = np.repeat(np.arange(len(at)), counts)
-            row = np.arange(total) + np.repeat(low - (np.cumsum(counts) - counts), counts)
-            size = rights[row] + shift[which] + right_size - at[which]
-            left_mm, right_mm = mismatches[left][which], mismatches[right][row]
-            is_reverse = combination.strand < 0 and combination.kind == FORWARD_REVERSE
-            columns.append(
-                (
-                    np.full(total, combination.assay, np.int32),
-                    whose[which].astype(np.int32),
-                    place[left][which],
-                    size.astype(np.int32),
-                    np.full(total, combination.strand, np.int8),
-                    np.full(total, combination.kind, np.int8),
-                    right_mm if is_reverse else left_mm,
-                    left_mm if is_reverse else right_mm,
-                    np.full(total, -1, np.int8),
-                )
-            )
-    if not columns:
-        return Products(), cut
-    found = Products(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+    pairs = np.array([(each.left, each.right) for each in prepared.combinations], np.int64).reshape(
+        len(prepared.combinations), 2
+    )
+    some = np.flatnonzero((np.diff(begins)[pairs] > 0).all(1))
+    if not len(some):
+        return Products(), set()
+    # each left site of each combination, then the right sites between the least and the largest size
+    lefts, rights = pairs[some].T
+    combination, left = _ragged(begins[lefts], begins[lefts + 1] - begins[lefts])
+    sizes = prepared.table.lengths
+    left_size, right_size = sizes[lefts][combination], sizes[rights][combination]
+    whole, origin = library.lengths[record[left]], library.offsets[record[left]]
+    circular = library.circular[record[left]]
+    least = np.maximum(np.maximum(left_size, right_size), settings.min_size)
+    most = np.minimum(whole, settings.max_size)
+    end = np.where(circular, origin + whole - 1, origin + whole - right_size)
+    key = pattern.astype(np.int64) << POSITION_BITS | position
+    base = rights[combination] << POSITION_BITS
+    at = position[left] - right_size
+    turns = [(np.arange(len(left)), 0)]
+    if circular.any():
+        turns.append((np.flatnonzero(circular), 1))
+    firsts, counts, which, shifts = [], [], [], []
+    for rows, turn in turns:
+        shift = whole[rows] * turn
+        low = np.maximum(at[rows] + least[rows] - shift, origin[rows])
+        high = np.minimum(at[rows] + most[rows] - shift, end[rows])
+        begin = np.searchsorted(key, base[rows] | low, side="left")
+        firsts.append(begin)
+        counts.append(
+            np.maximum(np.searchsorted(key, base[rows] | np.maximum(high, 0), side="right") - begin, 0)
+        )
+        counts[-1][high < low] = 0
+        which.append(rows)
+        shifts.append(shift)
+    rows, shift = np.concatenate(which), np.concatenate(shifts)
+    number, cut = _capped(
+        np.concatenate(counts),
+        np.array([prepared.combinations[each].assay for each in some.tolist()], np.int32)[combination][rows],
+        settings.most_products,
+    )
+    of, right = _ragged(np.concatenate(firsts), number)
+    rows, shift = rows[of], shift[of]
+    left, combination = left[rows], combination[rows]
+    facts = np.array(
+        [
+            (each.assay, each.strand, each.kind)
+            for each in (prepared.combinations[number] for number in some.tolist())
+        ],
+        np.int32,
+    )[combination]
+    is_reverse = (facts[:, 1] < 0) & (facts[:, 2] == FORWARD_REVERSE)
+    found = Products(
+        assay=facts[:, 0],
+        record=record[left].astype(np.int32),
+        start=place[left],
+        size=(position[right] + shift - at[rows]).astype(np.int32),
+        strand=facts[:, 1].astype(np.int8),
+        kind=facts[:, 2].astype(np.int8),
+        mm_f=np.where(is_reverse, mismatches[right], mismatches[left]),
+        mm_r=np.where(is_reverse, mismatches[left], mismatches[right]),
+        probe_mm=np.full(len(left), -1, np.int8),
+    )
     found = found.take(
         np.lexsort((found.kind, found.strand, found.size, found.start, found.record, found.assay))
     )
@@ -680,51 +688,104 @@ def _paired(
     return found, cut
 
 
-PROBED = 1 << 20
-"""Bases of products in which a probe is looked for at once."""
+POSITION_BITS = 40
+"""Bits of a packed position beside the number of a pattern."""
+
+
+def _capped(counts: Numbers, assays: Numbers, most: int) -> tuple[Numbers, set[int]]:
+    """Return counts of products cut down so that no assay has too many, and the assays that had."""
+    totals = np.bincount(assays, counts)
+    over = np.flatnonzero(totals > most)
+    for assay in over.tolist():
+        mine = np.flatnonzero(assays == assay)
+        before = np.cumsum(counts[mine]) - counts[mine]
+        counts[mine] = np.clip(most - before, 0, counts[mine])
+    return counts, set(over.tolist())
+
+
+PROBED = 1 << 17
+"""Bases of products in which probes are looked for at once."""
+_EVEN_PLACES = 32
+"""Bases of a window of 64 bits."""
 
 
 def _probed(prepared: Prepared, products: Products, library: PackedLibrary, most: int) -> Numbers:
     """Return the fewest mismatches of each product's probe inside it, on either strand, or -1."""
     best = np.full(len(products), -1, np.int8)
-    begins = np.searchsorted(products.assay, np.arange(len(prepared.probes) + 1))
-    for number, probe in enumerate(prepared.probes):
-        if not probe or begins[number] == begins[number + 1]:
-            continue
-        wanted = np.frombuffer(probe, np.uint8)
-        strands = (wanted, _complement(wanted))
-        row = int(begins[number])
-        while row < begins[number + 1]:
-            pieces: list[NDArray[np.uint8]] = []
-            bounds: list[int] = []
-            total = 0
-            first = row
-            while row < begins[number + 1] and (not pieces or total + products.size[row] <= PROBED):
-                pieces.append(
-                    _sets_of(
-                        library, int(products.record[row]), int(products.start[row]), int(products.size[row])
-                    )
-                )
-                bounds.append(total)
-                total += len(pieces[-1])
-                row += 1
-            text = np.concatenate(pieces)
-            text |= (text == 0).view(np.uint8) << np.uint8(4)
-            fewest = np.full(row - first, TOO_MANY, np.int64)
-            if total >= len(wanted):
-                for strand in strands:
-                    count = np.zeros(total - len(wanted) + 1, np.uint8)
-                    for place, letter in enumerate(strand.tolist()):
-                        count += ((text[place : place + len(count)] & np.uint8(255 - letter)) != 0).view(
-                            np.uint8
-                        )
-                    whole = np.full(total, 255, np.uint8)
-                    whole[: len(count)] = count
-                    for bound in [*bounds[1:], total]:  # a probe does not reach over two products
-                        whole[max(bound - len(wanted) + 1, 0) : bound] = 255
-                    fewest = np.minimum(fewest, np.minimum.reduceat(whole, bounds))
-            best[first:row] = np.where(fewest <= most, fewest, -1)
+    sizes = np.array([len(probe) for probe in prepared.probes], np.int64)
+    strands, masks = _plain_probes(prepared.probes)
+    fits = np.flatnonzero((sizes[products.assay] > 0) & (sizes[products.assay] <= products.size))
+    begin = library.offsets[products.record[fits]] + products.start[fits]
+    end = products.start[fits] + products.size[fits]
+    room = library.lengths[products.record[fits]] + np.where(library.circular[products.record[fits]], WRAP, 0)
+    fast = (masks[products.assay[fits]] > 0) & (end <= room)
+    fast &= ~_touches_odd(library, begin, products.size[fits])
+    for row in fits[~fast].tolist():
+        number = _fewest(prepared.probes[products.assay[row]], products, row, library)
+        best[row] = number if number <= most else -1
+    fits, begin = fits[fast], begin[fast]
+    ends = np.cumsum(products.size[fits], dtype=np.int64)
+    first = 0
+    while first < len(fits):
+        done = int(ends[first - 1]) if first else 0
+        last = max(int(np.searchsorted(ends, done + PROBED, side="right")), first + 1)
+        rows, at = fits[first:last], begin[first:last]
+        counts = (products.size[rows] - sizes[products.assay[rows]] + 1).astype(np.int64)
+        windows, starts = _windows_of(library, at, products.size[rows])
+        which, places = _ragged(starts, counts)
+        seen = windows[places]
+        mask = masks[products.assay[rows]][which]
+        fewest = np.full(len(rows), TOO_MANY, np.int64)
+        for strand in strands:
+            differ = (seen ^ strand[products.assay[rows]][which]) & mask
+            wrong = np.bitwise_count((differ | differ >> np.uint64(1)) & _EVEN_BITS)
+            fewest = np.minimum(fewest, np.minimum.reduceat(wrong, np.cumsum(counts) - counts))
+        best[rows] = np.where(fewest <= most, fewest, -1)
+        first = last
     return best
+
+
+def _plain_probes(
+    probes: Sequence[bytes],
+) -> tuple[tuple[NDArray[np.uint64], NDArray[np.uint64]], NDArray[np.uint64]]:
+    """Return the two strands of probes that fit a window and are not ambiguous, and their masks (else 0)."""
+    table = np.zeros((3, len(probes)), np.uint64)
+    for number, probe in enumerate(probes):
+        if 0 < len(probe) <= _EVEN_PLACES and is_plain(probe):
+            table[0, number] = code_of(probe)
+            table[1, number] = code_of(_complement(np.frombuffer(probe, np.uint8)).tobytes())
+            table[2, number] = 4 ** len(probe) - 1
+    return (table[0], table[1]), table[2]
+
+
+def _windows_of(
+    library: PackedLibrary, begins: Numbers, sizes: Numbers
+) -> tuple[NDArray[np.uint64], Numbers]:
+    """Return the 32 bases from each base of some stretches on, and where each stretch begins among them."""
+    first = begins >> 2
+    counts = ((begins + sizes + 3) >> 2) - first
+    _which, places = _ragged(first, counts)
+    codes = np.append(UNPACKED[library.packed[places]].view(np.uint8), np.zeros(_EVEN_PLACES, np.uint8))
+    two = codes[:-1] | codes[1:] << np.uint8(2)
+    four = two[:-2] | two[2:] << np.uint8(4)
+    eight = four[:-4].astype(np.uint16) | four[4:].astype(np.uint16) << np.uint16(8)
+    sixteen = eight[:-8].astype(np.uint32) | eight[8:].astype(np.uint32) << np.uint32(16)
+    windows = sixteen[:-16].astype(np.uint64) | sixteen[16:].astype(np.uint64) << np.uint64(32)
+    return windows, 4 * (np.cumsum(counts) - counts) + (begins & 3)
+
+
+def _fewest(probe: bytes, products: Products, row: int, library: PackedLibrary) -> int:
+    """Return the fewest mismatches of a probe inside a product, by sets of bases."""
+    text = _sets_of(library, int(products.record[row]), int(products.start[row]), int(products.size[row]))
+    text |= (text == 0).view(np.uint8) << np.uint8(4)  # 16 is in no letter's set
+    wanted = np.frombuffer(probe, np.uint8)
+    fewest = TOO_MANY
+    for strand in (wanted, _complement(wanted)):
+        count = np.zeros(len(text) - len(wanted) + 1, np.uint8)
+        for place, letter in enumerate(strand.tolist()):
+            count += ((text[place : place + len(count)] & np.uint8(255 - letter)) != 0).view(np.uint8)
+        fewest = min(fewest, int(count.min()))
+    return fewest
 
 
 def _complement(sets: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -51,7 +51,7 @@ _MEMBER: Bytes = np.array([0, *(int(each & -each).bit_length() - 1 for each in r
 """The 2-bit code of one member of each set."""
 _CODES: Bytes = _MEMBER[SETS]
 _IS_ODD: NDArray[np.bool_] = ~np.isin(SETS, (1, 2, 4, 8))
-_UNPACKED: NDArray[np.uint32] = (
+UNPACKED: NDArray[np.uint32] = (
     np.array([[byte >> shift & 3 for shift in (0, 2, 4, 6)] for byte in range(256)], np.uint8)
     .view(np.uint32)
     .ravel()
@@ -132,7 +132,7 @@ class PackedLibrary:
         Odd bases have the code of one member of their set, separators 0: ``odd_within`` tells them apart.
         """
         first = low // 4
-        words = np.take(_UNPACKED, self.packed[first : -(-high // 4)])
+        words = np.take(UNPACKED, self.packed[first : -(-high // 4)])
         return words.view(np.uint8)[low - 4 * first : high - 4 * first]
 
     def sets(self, low: int, high: int) -> Bytes:

@@ -1,4 +1,4 @@
-"""Where each word of ten bases occurs in a packed library: few assays are then searched without reading it all.
+"""Where each word of ten bases occurs in a packed library, for searching few assays without reading it all.
 
 The index is a file beside the pack, mapped into memory; it is made once and knows the digest of its
 library. It takes four bytes a base (eight above four thousand million positions).
@@ -92,7 +92,7 @@ def write_index(
 
 
 def open_index(path: Path, library: PackedLibrary) -> PositionIndex:
-    """Map the index of a library; raises ``Invalid`` when the file is none, is cut off or of another library."""
+    """Map the index of a library; raises ``Invalid`` when it is cut off or another library's."""
     path = Path(path)
     wrong = Invalid(
         _("%(file)s is no complete index of this pack. Make it again.", file=path.name), field="reference"
@@ -143,7 +143,8 @@ def _words(library: PackedLibrary, low: int, high: int) -> NDArray[np.uint64]:
             begin = max(int(library.odd_start[run]) - WIDTH + 1 - low, 0)
             keep[begin : max(int(library.odd_end[run]) - low, 0)] = False
     places = np.flatnonzero(keep)
-    return word[places].astype(np.uint64) << np.uint64(32) | places.astype(np.uint64)
+    keys: NDArray[np.uint64] = word[places].astype(np.uint64) << np.uint64(32) | places.astype(np.uint64)
+    return keys
 
 
 def _begins(library: PackedLibrary) -> NDArray[np.int64]:

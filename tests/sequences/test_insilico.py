@@ -1,12 +1,19 @@
 """In-silico PCR finds what a search without seeds finds, and nothing else."""
 
+import json
 import random
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
-from labhub.sequences import insilico
+from labhub.errors import Invalid
+from labhub.sequences import insilico, position_index
+from labhub.sequences.fasta import Reading
 from labhub.sequences.insilico import (
     Assay,
     Found,
@@ -19,7 +26,9 @@ from labhub.sequences.insilico import (
     search,
     sites,
 )
-from labhub.sequences.packed import PackedLibrary, pack
+from labhub.sequences.packed import Bases, PackedLibrary, pack
+from labhub.sequences.position_index import build_index, open_index, write_index
+from labhub.sequences.references import records_of
 from tests.sequences.brute_force import Row, brute_force, turned
 
 Record = tuple[str, str, bool]
@@ -206,3 +215,148 @@ def test_an_oligo_is_shown_beside_its_site_with_the_bases_that_differ() -> None:
         assert (wrong.oligo, wrong.mismatches) == (assay.forward, (3,))
         assert wrong.site == "ACCTACGTACGTACGTAC"
     assert str(aligned("ACRT", "TCAT")) == "ACRT\n.|||\nTCAT"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_index_gives_what_the_whole_library_gives(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = Settings(max_mismatches=2 + seed, self_products=True, three_prime_exact=3 - seed)
+    assays, records = world(20 + seed, 15, 36, options)
+    library = pack(records)
+    whole = rows_of(assays, library, search(assays, library, options))
+    write_index(library, tmp_path / "a.index")
+    index = open_index(tmp_path / "a.index", library)
+    monkeypatch.setattr(insilico, "INDEX_COST", 0)
+    assert rows_of(assays, library, search(assays, library, options, index=index)) == whole
+    monkeypatch.setattr(position_index, "AT_ONCE", 300)
+    small = build_index(library)
+    assert (small.positions == index.positions).all() and (small.begins == index.begins).all()
+    monkeypatch.setattr(insilico, "CHUNK", 50)
+    assert rows_of(assays, library, search(assays, library, options, index=small)) == whole
+
+
+def test_an_index_that_is_cut_off_or_of_another_library_is_refused(tmp_path: Path) -> None:
+    library, other = pack([("a", "ACGT" * 30, False)]), pack([("a", "ACGA" * 30, False)])
+    path = tmp_path / "a.index"
+    write_index(library, path)
+    with pytest.raises(Invalid):
+        open_index(path, other)
+    with pytest.raises(ValueError, match="another library"):
+        search([Assay("a", "ACGT", "ACGT")], other, index=open_index(path, library))
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(Invalid):
+        open_index(path, library)
+    path.write_bytes(b"LABINDX1")
+    with pytest.raises(Invalid):
+        open_index(path, library)
+
+
+def primer(shortest: int = 12) -> st.SearchStrategy[str]:
+    letters = st.sampled_from("ACGT" * 6 + "RYSWKMNI")
+    return st.lists(letters, min_size=shortest, max_size=30).map("".join)
+
+
+@examples(max_examples=60, deadline=None)
+@given(st.data())
+def test_more_mismatches_never_find_less(data: st.DataObject) -> None:
+    forward, reverse = data.draw(primer()), data.draw(primer())
+    maker = Maker(data.draw(st.integers(0, 1000)))
+    plain = forward.replace("I", "N").translate(str.maketrans("RYSWKMN", "ACGTGCA"))
+    other = reverse.replace("I", "N").translate(str.maketrans("RYSWKMN", "ACGTGCA"))
+    copies = [
+        maker.changed(plain, data.draw(st.integers(0, 5)), 0)
+        + maker.dna(data.draw(st.integers(0, 40)))
+        + turned(maker.changed(other, data.draw(st.integers(0, 5)), 0))
+        for _each in range(3)
+    ]
+    records = [("r", maker.dna(20).join(copies), data.draw(st.booleans()))]
+    library, assays = pack(records), [Assay("a", forward, reverse)]
+    before: set[tuple[object, ...]] = set()
+    for mismatches in range(6):
+        options = Settings(mismatches, 3, min_size=20)
+        rows = {row[:8] for row in rows_of(assays, library, search(assays, library, options))}
+        assert before <= rows
+        assert rows == {row[:8] for row in brute_force(assays, records, options)}
+        before = rows
+
+
+def test_what_is_cut_off_is_told() -> None:
+    assays = [Assay("a", "ACGTACGTTGCA", "GGATTCCGATTG"), Assay("b", "TTTTACGTTGCA", "GGATTCCGATAA")]
+    text = "ACGTACGTTGCA" * 6 + "T" * 20 + turned("GGATTCCGATTG") * 6
+    library = pack([("r", text, False)])
+    whole = search(assays, library, Settings(0))
+    assert (len(whole.products), whole.truncated) == (36, [])
+    few = search(assays, library, Settings(0, most_products=10))
+    assert len(few.products) == 10
+    assert [name for name, _message in few.truncated] == ["a"]
+    assert set(rows_of(assays, library, few)) <= set(rows_of(assays, library, whole))
+    few = search(assays, library, Settings(0, most_sites=2))
+    assert len(few.products) == 4
+    assert [name for name, _message in few.truncated] == ["a"]
+    assert "more than 2 sites" in str(few.truncated[0][1])
+
+
+def test_an_assay_that_cannot_be_searched_does_not_stop_the_others() -> None:
+    assays = [
+        Assay("bad", "ACXGT", "ACGT"),
+        Assay("none", "", "ACGT"),
+        Assay("good", "ACGTTGCAAC", "GGTTAACCGT"),
+    ]
+    assays.append(Assay("probe", "ACGTTGCAAC", "GGTTAACCGT", "AC-GT"))
+    text = "ACGTTGCAAC" + "T" * 30 + turned("GGTTAACCGT")
+    found = search(assays, pack([("r", text, False)]))
+    assert found.products.assay.tolist() == [2]
+    assert [name for name, _message in found.refused] == ["bad", "none", "probe"]
+    assert "Forward primer: X at base 3" in str(found.refused[0][1])
+    assert (found.searched.assays, found.searched.records, found.searched.bases) == (1, 1, len(text))
+
+
+def test_nothing_to_search_finds_nothing() -> None:
+    assert len(search([], pack([("r", "ACGT", False)])).products) == 0
+    assert len(search([Assay("a", "ACGTACGTAC", "ACGTACGTAC")], pack([])).products) == 0
+
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "sequences"
+
+
+@pytest.mark.shared
+def test_every_published_product_is_found_and_none_else() -> None:
+    if not SHARED.is_dir():
+        pytest.skip("../shared is not here")
+    expected = json.loads((SHARED / "expected_insilico.json").read_text())
+    assays = [
+        Assay(name, method["forward"], method["reverse"], method["probe"] or "")
+        for name, method in expected["methods"].items()
+    ]
+    records: list[tuple[str, Bases, bool]] = []
+    files: list[tuple[str, int]] = []
+    for path in sorted(SHARED.rglob("*")):
+        if not path.is_file() or path.suffix in (".json", ".md", ".py"):
+            continue
+        for number, record in enumerate(records_of(path, Reading(), skip_bad=True)):
+            files.append((path.relative_to(SHARED).as_posix(), number))
+            records.append(record)
+    library = pack(records)
+    elements = {"QL-ELE-00-011", "QT-ELE-00-004"}
+    for mismatches in range(4):
+        wanted = {
+            (hit["method"], hit["file"], hit["record"], hit["start"], hit["end"], hit["length"],
+             hit["plus_strand_primer"], hit["mismatches_plus"], hit["mismatches_minus"])
+            for hit in expected["hits"]
+            if hit["min_k"] <= mismatches and (mismatches == 0 or hit["method"] in elements)
+        }  # fmt: skip
+        among = [assay for assay in assays if mismatches == 0 or assay.name in elements]
+        found = search(among, library, Settings(mismatches, 0, 1, expected["max_amplicon"])).products
+        got = set()
+        for row in range(len(found)):
+            record, start, size = int(found.record[row]), int(found.start[row]), int(found.size[row])
+            length = int(library.lengths[record])
+            mm = (int(found.mm_f[row]), int(found.mm_r[row]))
+            plus = found.strand[row] > 0
+            got.add(
+                (among[found.assay[row]].name, files[record][0], library.names[record], start + 1,
+                 (start + size - 1) % length + 1, size, "F" if plus else "R", *(mm if plus else mm[::-1]))
+            )  # fmt: skip
+        assert got - wanted == set()
+        assert wanted - got == set()
