@@ -136,15 +136,21 @@ def read_records(
 
 
 def read_good_records(
-    source: Path | BinaryIO, kind: str, *, name: str = "", most_bytes: int | None = None
+    source: Path | BinaryIO,
+    kind: str,
+    *,
+    bases_only: bool = False,
+    name: str = "",
+    most_bytes: int | None = None,
 ) -> ReadFile:
     """Return the records that are right and, with what is wrong of each, the others.
 
+    ``bases_only`` as for ``read_records``.
     Raises as ``read_records`` where the file as a whole cannot be read: too large, too many records,
     no text, nothing in it.
     """
     problems = _Problems(keep_going=True)
-    return _read(source, kind, problems, bases_only=False, name=name, most_bytes=most_bytes)
+    return _read(source, kind, problems, bases_only=bases_only, name=name, most_bytes=most_bytes)
 
 
 def _read(

@@ -21,7 +21,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b">", FileKind.FASTA),
     (b"LOCUS", FileKind.GENBANK),
     (b"ID ", FileKind.EMBL),
-    (b"\x09\x00\x00\x00\x0eSnapGene", "snapgene"),
+    (b"\x09\x00\x00\x00\x0eSnapGene", FileKind.SNAPGENE),
     (b"LABPACK", PACK),
 )
 
@@ -60,7 +60,12 @@ def records_of(path: Path, reading: Reading, *, skip_bad: bool = False) -> Itera
             yield packed_name, library.bases(record), bool(library.circular[record])
         return
     try:
-        parsed = _flat(path, kind)
+        if skip_bad:
+            read = formats.read_good_records(path, kind, bases_only=True)
+            _note_left_out(path.name, read.left_out, reading)
+            parsed = read.records
+        else:
+            parsed = formats.read_records(path, kind, bases_only=True)
     except Refusal as refusal:
         _note(path.name, refusal, reading)
         return
@@ -76,8 +81,19 @@ def records_of(path: Path, reading: Reading, *, skip_bad: bool = False) -> Itera
             yield name, each.bases.replace("U", "T").encode(), circular
 
 
-def _flat(path: Path, kind: str) -> Sequence[formats.ParsedRecord]:
-    return formats.read_records(path, kind, bases_only=True)
+def _note_left_out(name: str, left_out: Sequence[formats.LeftOut], reading: Reading) -> None:
+    for each in left_out:
+        reading.skipped += 1
+        for problem in each.problems[:1]:
+            reading.problem(
+                name,
+                _(
+                    "Line %(line)s, record %(record)s: %(problem)s",
+                    line=each.line,
+                    record=shown(each.name or "?"),
+                    problem=problem,
+                ),
+            )
 
 
 def _note(name: str, refusal: Refusal, reading: Reading) -> None:
