@@ -213,3 +213,31 @@ def test_help_lists_every_command(tmp_path: Path) -> None:
 def test_tsv_can_be_read_by_others(folder: Path) -> None:
     rows = list(csv.DictReader(search(folder, "refs.fa").stdout.splitlines(), delimiter="\t"))
     assert len(rows) == 6 and rows[0]["assay"] == "A"
+
+
+def test_the_hubs_methods_and_sequences_are_searched(folder: Path) -> None:
+    hub = folder / "hub"
+    hub.mkdir()
+    labhub(hub, "init")
+    done = labhub(hub, "insilico", "--methods", "hub", "--reference", str(folder / "refs.fa"), "hub")
+    assert done.stdout.splitlines()[0] == HEADER
+    assert "in 4 records" in done.stderr.splitlines()[-1]
+    refused = labhub(hub, "insilico", "--methods", "hub", "--code", "XX-1", "--reference", "hub", check=False)
+    assert refused.returncode == 1
+    assert "There is no published method XX-1" in refused.stderr
+
+
+def test_an_index_beside_a_pack_is_used_and_melting_temperatures_are_given(folder: Path) -> None:
+    run(folder, "sequences", "pack", "refs.fa", "--circular", "rings.txt", "-o", "refs.labpack")
+    assert (folder / "refs.labpack.index").exists()
+    whole = search(folder, "refs.fa").stdout
+    assert search(folder, "refs.labpack").stdout == whole
+    run(folder, "sequences", "pack", "refs.fa", "--no-index", "-o", "refs.labpack")
+    assert not (folder / "refs.labpack.index").exists()
+    done = search(folder, "refs.fa", "--tm", "--oligo", "250")
+    cells = [line.split("\t")[-2:] for line in done.stdout.splitlines()[1:]]
+    assert len({tuple(each) for each in cells}) == 1
+    assert all(50 < float(cell) < 70 for cell in cells[0])
+    assert "melting temperatures at Na+ 50 mM" in done.stderr
+    arguments = ("insilico", "--methods", "assays.tsv", "--reference", "refs.fa", "--sodium", "0")
+    assert run(folder, *arguments, check=False).returncode == 1
