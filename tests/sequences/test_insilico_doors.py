@@ -423,7 +423,7 @@ def test_the_page_shows_products_with_pictures_and_links(people: People, app: Fl
     assert "Maize insert" in page
     assert 'class="product-picture"' in page
     assert "no mismatch." in page
-    assert "1 assay was searched" in page and "in 1 sequence" in page
+    assert "Searched: 1 assay in all 1 sequence of the hub" in page
     table = browser.get(f"/insilico/results/{answer.location.rpartition('/')[2]}.tsv")
     assert table.text.splitlines()[1].startswith(f"{code}\t{accession}\t101\t192\t92\t+")
     other = browser_of(app, people.manager)
@@ -436,7 +436,7 @@ def test_nothing_found_says_what_was_searched_and_what_it_means(people: People, 
     browser = browser_of(app, people.stranger)
     page = browser.get(send_form(browser, forward=FORWARD, reverse=REVERSE).location).text
     assert "No product was found." in page
-    assert "in 1 sequence" in page and "400 bases" in page
+    assert "in all 1 sequence of the hub" in page and "400 bases" in page
     assert "does not mean that nothing would be amplified" in page
 
 
@@ -465,7 +465,7 @@ def test_several_assays_are_read_a_line_each(people: People, app: Flask) -> None
         ]
     )
     page = browser.get(send_form(browser, several=several).location).text
-    assert "3 assays were searched" in page
+    assert "Searched: 3 assays" in page
     wrong = send_form(browser, several=f"one {FORWARD}")
     assert wrong.status_code == 422
     assert "Line 1" in wrong.text
