@@ -16,6 +16,7 @@ from labhub.sequences.formats import ReadFile
 from labhub.sequences.models import ReferenceSequence
 from labhub.sequences.records import shown_message
 from labhub.sequences.sealed_models import SealedUseKind
+from labhub.web import sequence_maps
 from labhub.web.access import PUBLIC
 from labhub.web.api import (
     Blueprint,
@@ -40,6 +41,8 @@ ACCESS = {
         "index": PUBLIC,
         "show": PUBLIC,
         "download": PUBLIC,
+        "together": PUBLIC,
+        "map_svg": PUBLIC,
         "create": "sequence.create",
         "change": "sequence.change",
         "submit": "sequence.submit",
@@ -69,6 +72,33 @@ def listed(actor: Actor, arguments: dict[str, Any]) -> Any:
     filters["methods"] = link_queries.every_code(actor, filters["method"]) if filters["method"] else []
     del filters["method"]
     return queries.listed_sequences(actor, **filters)
+
+
+@blp.get("/download")
+@blp.arguments(schemas.SequenceTogetherArguments, location="query")
+@blp.response(200, {"type": "string"}, content_type="text/plain")
+@blp.refuses(400, 404, 413)
+def together(arguments: dict[str, Any]) -> Response:
+    """Download the sequences that fit the filters as one file; sealed ones are left out."""
+    actor = current_actor()
+    form = arguments["format"]
+    found, left_out = queries.selected_sequences(actor, listed(actor, arguments))
+    content = b"".join(queries.sequence_file(actor, sequence, form) for sequence in found)
+    items = [
+        Item("sequence", sequence.id, sequence.accession, "1", form.value, sequence.laboratory_id)
+        for sequence in found
+        if queries.is_counted(sequence)
+    ]
+    response = deliver(
+        items,
+        content,
+        name=f"labhub-sequences.{form.extension}",
+        media_type=MEDIA_TYPE,
+        counted=bool(items),
+    )
+    response.headers["X-Records"] = str(len(found))
+    response.headers["X-Left-Out"] = str(left_out)
+    return response
 
 
 @blp.post("")
@@ -260,6 +290,18 @@ def download(arguments: dict[str, Any], accession: str) -> Response:
         modified_at=sequence.changed_at,
         counted=queries.is_counted(sequence),
     )
+
+
+@blp.get("/<accession>/map.svg")
+@blp.arguments(schemas.SequenceMapArguments, location="query")
+@blp.response(200, {"type": "string"}, content_type="image/svg+xml")
+@blp.refuses(400, 403, 404, 422)
+def map_svg(arguments: dict[str, Any], accession: str) -> Response:
+    """Draw the map of a record: features, and the products of chosen methods in it."""
+    actor = current_actor()
+    sequence = queries.find_sequence(actor, accession)
+    sealed_commands.note_reading(actor, sequence, SealedUseKind.BASES, "api")
+    return sequence_maps.picture(actor, sequence, arguments["methods"], arguments["width"])
 
 
 def record_of(actor: Actor, sequence: ReferenceSequence) -> dict[str, Any]:

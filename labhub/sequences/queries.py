@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, selectinload
 from labhub.accounts.actor import Actor, Role
 from labhub.accounts.models import Laboratory
 from labhub.db import db
-from labhub.errors import Invalid, NotAllowed, NotFound
+from labhub.errors import Invalid, NotAllowed, NotFound, TooLarge
 from labhub.i18n import _
 from labhub.lmos.models import Element, Lmo
 from labhub.lmos.queries import match_element, match_lmo
@@ -566,6 +566,46 @@ def export_sequences(actor: Actor, format_: str, *, published: bool = False) -> 
     if published:
         query = query.where(ReferenceSequence.state == SequenceState.PUBLISHED)
     return b"".join(sequence_file(actor, sequence, form) for sequence in db.session.scalars(query))
+
+
+MOST_IN_ONE_FILE = 500
+MOST_BASES_IN_ONE_FILE = 20_000_000
+
+
+def selected_sequences(actor: Actor | None, selection: Select[Any]) -> tuple[list[ReferenceSequence], int]:
+    """Return the records of a list that go into one file, by number, and how many sealed ones do not.
+
+    Raises ``TooLarge`` when they are too many for an answer, ``NotFound`` when there are none.
+    """
+    chosen = selection.with_only_columns(ReferenceSequence.id).order_by(None).subquery()
+    facts = db.session.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(ReferenceSequence.length_bp), 0),
+            func.coalesce(func.sum(case((ReferenceSequence.visibility == Visibility.SEALED, 1), else_=0)), 0),
+        ).where(ReferenceSequence.id.in_(select(chosen.c.id)))
+    ).one()
+    count, bases, sealed = (int(number) for number in facts)
+    if count == sealed:
+        raise NotFound(_("No sequence fits. Use fewer words or filters."))
+    if count > MOST_IN_ONE_FILE or bases > MOST_BASES_IN_ONE_FILE:
+        raise TooLarge(
+            _(
+                "One file takes %(records)s records and %(bases)s bases; these are %(count)s records. Use "
+                "more filters.",
+                records=MOST_IN_ONE_FILE,
+                bases=MOST_BASES_IN_ONE_FILE,
+                count=count,
+            )
+        )
+    found = db.session.scalars(
+        select(ReferenceSequence)
+        .where(
+            ReferenceSequence.id.in_(select(chosen.c.id)), ReferenceSequence.visibility != Visibility.SEALED
+        )
+        .order_by(ReferenceSequence.id)
+    ).all()
+    return list(found), sealed
 
 
 def same_sequences(

@@ -128,6 +128,25 @@ class SequenceDownloadArguments(Schema):
     lang = fields.String(load_default="", validate=validate.Length(max=5))
 
 
+class SequenceTogetherArguments(SequenceList):
+    """The format of one file with the whole selection of the list, and the filters of the list."""
+
+    format = fields.Enum(DownloadFormat, by_value=True, load_default=DownloadFormat.FASTA)
+    lang = fields.String(load_default="", validate=validate.Length(max=5))
+
+
+class SequenceMapArguments(Schema):
+    """What a map shows beside the features, and how wide it is."""
+
+    methods = _name(
+        1300,
+        load_default=None,
+        metadata={"description": "Codes of methods, between commas; without it those of the record."},
+    )
+    width = fields.Integer(load_default=960, validate=validate.Range(100, 4000))
+    lang = fields.String(load_default="", validate=validate.Length(max=5))
+
+
 class SequenceRow(Schema):
     """A line of the list."""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 from marshmallow import ValidationError
 
 from labhub.accounts import queries as account_queries
@@ -12,7 +13,7 @@ from labhub.db import transaction
 from labhub.errors import Conflict, Invalid, NotFound, Refusal, StaleEdit, TooLarge
 from labhub.i18n import _
 from labhub.methods import link_queries
-from labhub.sequences import commands, queries, schemas, sealed_commands
+from labhub.sequences import commands, maps, queries, schemas, sealed_commands
 from labhub.sequences.equivalence import RELATION_NAMES, Marks
 from labhub.sequences.formats import ReadFile
 from labhub.sequences.models import (
@@ -25,11 +26,12 @@ from labhub.sequences.models import (
 )
 from labhub.sequences.records import FORMAT_NAMES, MOLECULE_TYPES, shown_message
 from labhub.sequences.sealed_models import SealedUseKind
+from labhub.web import sequence_maps
 from labhub.web.access import PUBLIC
 from labhub.web.api import expected_version, page_of, sorted_by
 from labhub.web.auth import current_actor
 from labhub.web.errors import flat_messages
-from labhub.web.forms import load_form
+from labhub.web.forms import load_form, load_query
 from labhub.web.once import once
 from labhub.web.uploads import Upload, keep_upload, receive
 
@@ -38,6 +40,7 @@ bp = Blueprint("sequences", __name__)
 ACCESS = {
     "index": PUBLIC,
     "show": PUBLIC,
+    "map_svg": PUBLIC,
     "upload": "sequence.create",
     "submit_upload": "sequence.create",
     "edit": "sequence.change",
@@ -75,6 +78,8 @@ def index() -> ResponseReturnValue:
         "sequences/index.html",
         page=page_of(query, given["page"], given["page_size"]),
         filters=arguments,
+        chosen={name: value for name, value in arguments.items() if value and name in schemas.FILTERS},
+        formats=FORMAT_NAMES,
         sort=given["sort"] or "-changed_at",
         states=_names(STATE_NAMES),
         visibilities=_names(VISIBILITY_NAMES),
@@ -97,15 +102,51 @@ def show(accession: str) -> ResponseReturnValue:
     return _page(sequence)
 
 
+@bp.get("/sequences/<accession>/map.svg")
+def map_svg(accession: str) -> ResponseReturnValue:
+    """Draw the map of a record: features, and the products of chosen methods in it."""
+    given = load_query(schemas.SequenceMapArguments())
+    actor = current_actor()
+    sequence = queries.find_sequence(actor, accession)
+    sealed_commands.note_reading(actor, sequence, SealedUseKind.BASES, "web")
+    return sequence_maps.picture(actor, sequence, given["methods"], given["width"])
+
+
+def _map(sequence: ReferenceSequence) -> tuple[sequence_maps.SequenceMap | None, Refusal | None]:
+    """Return the map of a record with open bases; what is wrong with the chosen methods beside it."""
+    actor = current_actor()
+    if not queries.may_see_bases(actor, sequence):
+        return None, None
+    asked = request.args.get("methods", "")[:2000] if "methods" in request.args else None
+    try:
+        return sequence_maps.map_of(actor, sequence, sequence_maps.codes_of(asked)), None
+    except Invalid as refusal:
+        return sequence_maps.map_of(actor, sequence, []), refusal
+
+
 def _page(sequence: ReferenceSequence, refusal: Refusal | None = None) -> ResponseReturnValue:
     actor = current_actor()
-    features = queries.features_of(actor, sequence)
+    drawn, not_drawn = _map(sequence)
+    refusal = refusal or not_drawn
+    features = list(drawn.features) if drawn else []
+    if drawn and len(features) > SHOWN_FEATURES:
+        single = {each.number for each in drawn.parts.features}
+        features = [feature for feature in features if feature.position in single]
     first, last = queries.ends_of(actor, sequence)
     page = render_template(
         "sequences/show.html",
         sequence=sequence,
-        features=features[:SHOWN_FEATURES],
-        feature_count=len(features),
+        features=features,
+        feature_count=drawn.parts.feature_count if drawn else 0,
+        map=drawn,
+        drawings=[
+            (width, Markup(maps.draw(drawn.parts, width, prefix=f"map{width}", linked=True)))  # noqa: S704
+            for width in maps.WIDTHS
+        ]
+        if drawn
+        else [],
+        told_kinds=maps.told_kinds,
+        strand_sign=maps.strand_sign,
         first=first,
         last=last,
         equivalents=queries.equivalents(actor, sequence),
