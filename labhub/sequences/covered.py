@@ -23,7 +23,21 @@ WHOLE = 0.95
 WIDTH = 60
 """Columns of a line of an alignment."""
 
-_NO_ELEMENT = frozenset({"source", "gap", "assembly_gap", "unsure", "old_sequence"})
+_NO_ELEMENT = frozenset(
+    {
+        "source",
+        "gap",
+        "assembly_gap",
+        "primer_bind",
+        "variation",
+        "misc_difference",
+        "modified_base",
+        "conflict",
+        "unsure",
+        "old_sequence",
+    }
+)
+"""Kinds that are no part of a construct: remarks, and places of oligos."""
 _JUNCTION = re.compile(r"(?i)\b(?:junction|border)s?\b")
 
 
@@ -114,7 +128,7 @@ def covered(
     every = [Feature(each.kind, each.label, each.start, each.end, each.strand) for each in features]
     elements = [each for each in every if _is_element(each, length)]
     return Covered(
-        tuple(_elements(hit, elements, length, circular)),
+        tuple(sorted(_elements(hit, elements, length, circular), key=lambda each: each.query_start)),
         tuple(_junctions(hit, every, elements, length, circular, junction_bases)),
     )
 
@@ -223,8 +237,16 @@ def _borders(elements: list[Feature], length: int, circular: bool) -> Iterator[t
         for next_start, next_end, right in spans[number + 1 :]:
             if next_start > end + MOST_GAP:
                 break
-            # neighbours, neither inside the other
-            if next_start > start and next_end > end and next_start >= end - MOST_OVERLAP:
+            # neighbours, neither inside the other, and nothing between them
+            if next_start <= start or next_end <= end or next_start < end - MOST_OVERLAP:
+                continue
+            if not any(
+                low >= end - MOST_OVERLAP
+                and high <= next_start + MOST_OVERLAP
+                and low > start
+                and high < next_end
+                for low, high, _label in spans[number + 1 :][:50]
+            ):
                 low, high = sorted((end, next_start))
                 turn = length if low >= length else 0
                 yield low - turn, high - turn, left, right

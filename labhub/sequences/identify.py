@@ -686,8 +686,7 @@ class _Search:
             distance = found["editDistance"]
             if distance < 0 or distance == length:
                 continue
-            for end in {location[1] for location in found["locations"]}:
-                near.append((distance, strand, record, start + end + 1))
+            near.append((distance, strand, record, start + found["locations"][0][1] + 1))
             if distance < best:
                 best, tied = distance, count - 1
                 bound = min(most, best + margin)
@@ -713,18 +712,19 @@ class _Search:
             if self.letters.circular[record]:
                 end = (end - 1) % self.letters.lengths[record] + 1
             # one place a record and strand, unless copies lie clearly apart
-            if any(
-                (record, strand, round_) in seen for round_ in range(end // length - 1, end // length + 2)
-            ):
+            here = end // length
+            if any((record, strand, place) in seen for place in (here - 1, here, here + 1)):
                 continue
-            seen.add((record, strand, end // length))
-            ties += distance == best
+            seen.add((record, strand, here))
             if len(hits) < self.settings.most_hits:
                 hit = self._aligned(
                     number, strand, record, end, distance, len(hits) < self.settings.alignments
                 )
-                if hit is not None:
-                    hits.append(replace(hit, is_best=distance == best))
+                if hit is None or hit.coverage < self.settings.least_identity / 100:
+                    continue  # what is left of it is a piece
+                best = distance if not hits else best
+                hits.append(replace(hit, is_best=distance == best))
+            ties += distance == best
         hits.sort(key=lambda hit: -round(hit.identity * hit.coverage, 9))
         return hits, ties if hits else 0
 

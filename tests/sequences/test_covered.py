@@ -70,9 +70,9 @@ def test_origin_of_a_circular_record() -> None:
     ]
     found = covered(hit_over((900, 1_060)), parts, 1_000, circular=True)
     assert [(each.feature.label, each.start, each.end, each.bases) for each in found.elements] == [
+        ("ori", 901, 949, 49),
         ("P", 951, 30, 80),
         ("c", 31, 60, 30),
-        ("ori", 901, 949, 49),
     ]
     assert {(each.left, each.right, each.start, each.end) for each in found.junctions} == {
         ("P", "c", 30, 31),
@@ -80,6 +80,18 @@ def test_origin_of_a_circular_record() -> None:
     }
     again = covered(hit_over((10, 60)), parts, 1_000, circular=True)
     assert [(each.left, each.before, each.after) for each in again.junctions] == [("P", 20, 30)]
+
+
+def test_neighbours_have_nothing_between_them_and_are_parts_of_a_construct() -> None:
+    parts = [
+        Feature("promoter", "P", 101, 300, 1),
+        Feature("5'UTR", "leader", 301, 330, 1),
+        Feature("primer_bind", "M13", 331, 350, 1),
+        Feature("CDS", "bar", 335, 700, 1),
+    ]
+    found = covered(hit_over((200, 500)), parts, 1_000, circular=False)
+    assert [(each.left, each.right) for each in found.junctions] == [("P", "leader"), ("leader", "bar")]
+    assert [each.feature.label for each in found.elements] == ["P", "leader", "bar"]
 
 
 def test_annotated_junctions_are_crossed_as_a_whole() -> None:
