@@ -251,8 +251,9 @@ def make_sequence(
     accession: str = "AB123456",
     lmo: str = "",
     element: str = "",
+    **more: Any,
 ) -> ReferenceSequence:
-    """Return a draft of the actor's laboratory."""
+    """Return a draft of the actor's laboratory; ``more`` are other ``Details``."""
     content = make_genbank(bases, accession=accession, title=title)
     with transaction():
         (made,) = sequence_commands.upload_sequences(
@@ -261,7 +262,7 @@ def make_sequence(
             file_name="part.gb",
             file_kind="genbank",
             keep_file=None,
-            details=sequence_commands.Details(visibility=visibility, lmo=lmo, element=element),
+            details=sequence_commands.Details(visibility=visibility, lmo=lmo, element=element, **more),
         )
     return made
 

@@ -12,6 +12,7 @@ import gzip
 import os
 import time
 import warnings
+from collections import Counter
 from io import BytesIO, StringIO
 from pathlib import Path
 
@@ -27,10 +28,12 @@ from labhub.cli import initialise
 from labhub.config import load
 from labhub.db import db, transaction
 from labhub.errors import Refusal
+from labhub.lmos.queries import match_lmo
 from labhub.methods import commands as methods
 from labhub.methods import specificity_commands, specificity_queries
+from labhub.reports import Outcome
 from labhub.sequences import commands as sequences
-from labhub.sequences.formats import ParsedRecord
+from labhub.sequences.formats import ParsedRecord, refget_digest
 from labhub.sequences.models import ReferenceSequence, SequenceState
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +54,7 @@ def main() -> None:
         manager, reviewer = people()
         step("methods", lambda: import_methods(given.data / "methods.json"))
         step("sequences", lambda: import_sequences(manager, given.data / "sequences"))
+        step("links", lambda: link_borders(manager))
         step("publication", lambda: publish_all(manager, reviewer))
         step("first run", lambda: str(specificity_commands.work().counts()))
         step("nothing to do", lambda: str(specificity_commands.work().counts()))
@@ -93,40 +97,54 @@ def import_methods(path: Path) -> str:
 
 
 def import_sequences(manager: Actor, folder: Path) -> str:
-    """Import every file that holds nucleotide records; others are named."""
-    made, refused, lenient = 0, [], []
+    """Import every file as `labhub import sequences --skip-bad` does; what it leaves out, bases only."""
+    counts: Counter[str] = Counter()
+    refused = []
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.suffix in (".md", ".json", ".py"):
             continue
         try:
             with transaction():
-                report = sequences.import_sequences(manager, path, dry_run=False)
+                report = sequences.import_sequences(manager, path, dry_run=False, skip_bad=True)
                 report.raise_if_refused()
-            made += len(report.rows)
         except Refusal as refusal:
-            records = read_leniently(path)
-            if not records:
-                refused.append(f"{path.name}: {refusal.message}")
-                continue
-            lenient.append(path.name)
-            for start in range(0, len(records), 1000):
+            refused.append(f"{path.name}: {refusal.message}")
+            report = None
+        for row in report.rows if report else ():
+            counts[row.outcome.value] += 1
+        if report is None or any(row.outcome is Outcome.SKIPPED for row in report.rows):
+            missing = [record for record in read_leniently(path) if not is_known(record)]
+            for start in range(0, len(missing), 1000):
                 with transaction():
                     sequences.upload_sequences(
                         manager,
-                        records[start : start + 1000],
+                        missing[start : start + 1000],
                         file_name=path.name,
                         file_kind="fasta",
                         keep_file=None,
                     )
-            made += len(records)
+            counts["bases only"] += len(missing)
+    said = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+    return said + "".join(f"\n  {line}" for line in refused)
+
+
+def is_known(record: ParsedRecord) -> bool:
+    """Say whether the hub has a record of these bases and this topology."""
     return (
-        f"{made} records; of files that the import refuses as a whole, bases only: {', '.join(lenient)}; "
-        f"nothing of {len(refused)} files:\n  " + "\n  ".join(refused)
+        db.session.scalar(
+            select(ReferenceSequence.id)
+            .where(
+                ReferenceSequence.digest == refget_digest(record.bases),
+                ReferenceSequence.topology == record.topology,
+            )
+            .limit(1)
+        )
+        is not None
     )
 
 
 def read_leniently(path: Path) -> list[ParsedRecord]:
-    """Return the nucleotide records of a file that the import refuses for one of its records, bases only."""
+    """Return the nucleotide records of a file by Biopython, which takes what the hub refuses; bases only."""
     name = path.name.removesuffix(".gz").removesuffix(".bgz")
     kind = {".gb": "genbank", ".gbk": "genbank", ".ape": "genbank", ".dna": "snapgene", ".embl": "embl"}.get(
         Path(name).suffix, "fasta"
@@ -138,7 +156,7 @@ def read_leniently(path: Path) -> list[ParsedRecord]:
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for place, record in enumerate(SeqIO.parse(source, kind)):
+        for place, record in enumerate(SeqIO.parse(source, kind), start=1):
             try:
                 bases = str(record.seq).upper().replace("U", "T")
             except UndefinedSequenceError:
@@ -148,7 +166,7 @@ def read_leniently(path: Path) -> list[ParsedRecord]:
                 continue
             found.append(
                 ParsedRecord(
-                    accession=f"{record.id}"[:150] + f"_{place + 1}",
+                    accession=f"{record.id[:150]}_{place}",
                     version="",
                     name=record.name[:100],
                     description=record.description[:200],
@@ -160,6 +178,24 @@ def read_leniently(path: Path) -> list[ParsedRecord]:
                 )
             )
     return found
+
+
+def link_borders(manager: Actor) -> str:
+    """Say of the junctions of events which LMO they are of, as their uploader would."""
+    count = 0
+    borders = db.session.scalars(
+        select(ReferenceSequence).where(ReferenceSequence.file_name == "maize_event_borders.fa")
+    ).all()
+    for border in borders:
+        event = border.source_accession.rsplit("-", 1)[0]
+        if match_lmo(event) is None:
+            continue
+        with transaction():
+            sequences.change_sequence(
+                manager, border.accession, {"lmo": event}, expected_version=border.row_version
+            )
+        count += 1
+    return f"{count} of {len(borders)} junctions"
 
 
 def publish_all(manager: Actor, reviewer: Actor) -> str:

@@ -261,7 +261,7 @@ class Expectation(StrEnum):
     """Whether a method was to find a sequence, by what both records say."""
 
     TARGET = "target"
-    """The sequence is of an LMO or element that the method declares as its target."""
+    """The sequence is of an LMO or element that the method declares as its target, or names the method."""
     EXPECTED = "expected"
     """It is of an LMO that is said to have the target, or of the method's taxon."""
     UNEXPECTED = "unexpected"
@@ -278,6 +278,8 @@ class Targets:
     element_ids: frozenset[int] = frozenset()
     taxon: str = ""
     """Scientific name, for methods that look for a taxon; else empty."""
+    codes: frozenset[str] = frozenset()
+    """The method's codes, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -293,8 +295,9 @@ class Origin:
     without: frozenset[int] = frozenset()
     """Elements that its LMOs are said to lack, undisputed."""
     organism: str = ""
-    named: bool = False
-    """It names this method as its own."""
+    """Its taxon, or the organism as its file names it."""
+    codes: frozenset[str] = frozenset()
+    """The methods that it says it goes with, by their codes in lower case."""
 
 
 NO_ORGANISM = ("synthetic", "artificial", "vector", "unclassified", "unidentified", "construct", "plasmid")
@@ -310,7 +313,11 @@ def expectation(targets: Targets, origin: Origin) -> Expectation:
     >>> expectation(screening, of_event).value, expectation(screening, Origin()).value
     ('expected', 'unknown')
     """
-    if origin.named or targets.lmo_ids & origin.lmo_ids or targets.element_ids & origin.element_ids:
+    if (
+        targets.lmo_ids & origin.lmo_ids
+        or targets.element_ids & origin.element_ids
+        or targets.codes & origin.codes
+    ):
         return Expectation.TARGET
     if targets.element_ids & origin.within or _is_of(targets.taxon, origin.organism):
         return Expectation.EXPECTED

@@ -38,9 +38,10 @@ from labhub.methods.specificity_models import (
     SpecificitySequence,
     SpecificityState,
 )
+from labhub.methods.specificity_queries import Pair
 from labhub.sequences.insilico import Assay, Settings, search
 from labhub.sequences.library_queries import hub_library
-from labhub.sequences.models import ReferenceSequence, Topology, Visibility
+from labhub.sequences.models import ReferenceSequence, SequenceState, Topology, Visibility
 from labhub.sequences.packed import PackedLibrary, pack
 from labhub.sequences.records import stored_message
 
@@ -63,9 +64,6 @@ SETTINGS = Settings(
     max_size=RULE.max_size,
     probe_mismatches=RULE.max_mismatches,
 )
-
-Pair = tuple[int, int]
-"""Numbers of a version and a sequence."""
 
 
 @dataclass
@@ -111,9 +109,10 @@ def refresh(*, whole: bool = False) -> Done:
     if not run.begin():
         return Done(busy=True)
     try:
-        run.drop_sequences()
+        run.drop_sequences(but=SequenceState.SUPERSEDED)  # their successors are compared with them
         while run.columns() or run.rows() or run.announce():
             pass
+        run.drop_sequences()
         run.drop_versions()
     except Superseded:
         run.done.busy = True
@@ -174,11 +173,11 @@ class _Run:
 
     # The steps
 
-    def drop_sequences(self) -> None:
+    def drop_sequences(self, *, but: SequenceState | None = None) -> None:
         """Take away the columns of records that were sealed, withdrawn or superseded."""
-        dead = db.session.execute(reading.dead_sequences()).all()
+        dead = [number for number, state in db.session.execute(reading.dead_sequences()) if state is not but]
         db.session.rollback()
-        for part in _parts([number for number, _visibility in dead]):
+        for part in _parts(dead):
             with transaction():
                 self._renew()
                 for model in (SpecificityHit, SpecificitySequence):
@@ -231,6 +230,10 @@ class _Run:
             digests = _digests(SpecificityMethod, versions)
             old = _stored(SpecificityHit.sequence_id, still)
             had_mark = set(_digests(SpecificitySequence, still))
+            for number, before in reading.replaced_by(set(still) - had_mark).items():
+                had_mark.add(number)  # what is new about it is what the record before it did not have
+                pairs = _stored(SpecificityHit.sequence_id, [before])
+                old |= {(pair[0], number): judgement for pair, judgement in pairs.items()}
             for part in _parts(still):
                 for model in (SpecificityHit, SpecificitySequence):
                     db.session.execute(delete(model).where(model.sequence_id.in_(part)))

@@ -38,8 +38,17 @@ from labhub.methods.specificity_models import (
     SpecificityMethod,
     SpecificitySequence,
 )
-from labhub.sequences.models import ReferenceSequence, SequenceBases, SequenceState, Topology, Visibility
-from labhub.sequences.queries import is_visible
+from labhub.sequences.models import (
+    ReferenceSequence,
+    SequenceBases,
+    SequenceElement,
+    SequenceLmo,
+    SequenceMethod,
+    SequenceState,
+    Topology,
+    Visibility,
+)
+from labhub.sequences.queries import goes_with, is_of_elements, is_of_lmos, is_visible
 from labhub.workbooks import MANY_CELLS, Column, Due, SheetToWrite, write_book
 
 LIVING_STATES = (MethodState.PUBLISHED, *OPEN_STATES)
@@ -140,10 +149,10 @@ def current_sequences() -> Select[int, str, bool]:
     )
 
 
-def dead_sequences() -> Select[int, Visibility]:
+def dead_sequences() -> Select[int, SequenceState]:
     """Select the marks of sequences that are sealed, withdrawn or superseded now."""
     return (
-        select(SpecificitySequence.sequence_id, ReferenceSequence.visibility)
+        select(SpecificitySequence.sequence_id, ReferenceSequence.state)
         .join(ReferenceSequence, ReferenceSequence.id == SpecificitySequence.sequence_id)
         .where(~is_searched())
     )
@@ -166,6 +175,16 @@ def unannounced_versions() -> Select[int, int, int]:
         .where(MethodVersion.state == MethodState.PUBLISHED, ~SpecificityMethod.announced)
         .order_by(MethodVersion.id)
     )
+
+
+def replaced_by(sequence_ids: Collection[int]) -> dict[int, int]:
+    """Return, for sequences that replace a record which is still compared, that record."""
+    rows = db.session.execute(
+        select(ReferenceSequence.id, SpecificitySequence.sequence_id)
+        .join(SpecificitySequence, SpecificitySequence.sequence_id == ReferenceSequence.supersedes_id)
+        .where(ReferenceSequence.id.in_(sequence_ids))
+    )
+    return dict(rows.all())
 
 
 def columns_older_than(version_id: int, sequence_ids: Collection[int]) -> set[int]:
@@ -250,6 +269,10 @@ def bases_of(sequence_ids: Collection[int]) -> dict[int, str]:
 # What was to be expected -----------------------------------------------------------------------
 
 
+Pair = tuple[int, int]
+"""Numbers of a version and a sequence."""
+
+
 class Expectations:
     """Whether versions were to find sequences: their targets, and what the sequences are of."""
 
@@ -260,22 +283,25 @@ class Expectations:
     def __call__(self, version_id: int, sequence_id: int) -> Expectation:
         return expectation(self.targets[version_id], self.origins[sequence_id])
 
-    def declared(self) -> set[tuple[int, int]]:
+    def declared(self) -> set[Pair]:
         """Return the pairs of a version and a sequence of one of its declared targets."""
-        by_lmo: dict[int, set[int]] = defaultdict(set)
-        by_element: dict[int, set[int]] = defaultdict(set)
+        known: dict[tuple[str, int | str], set[int]] = defaultdict(set)
         for version_id, targets in self.targets.items():
-            for number in targets.lmo_ids:
-                by_lmo[number].add(version_id)
-            for number in targets.element_ids:
-                by_element[number].add(version_id)
+            for key in _links(targets):
+                known[key].add(version_id)
         return {
             (version_id, sequence_id)
             for sequence_id, origin in self.origins.items()
-            for numbers, known in ((origin.lmo_ids, by_lmo), (origin.element_ids, by_element))
-            for number in numbers
-            for version_id in known.get(number, ())
+            for key in _links(origin)
+            for version_id in known.get(key, ())
         }
+
+
+def _links(record: Targets | Origin) -> Iterable[tuple[str, int | str]]:
+    """Give what a record names, as keys that tell LMOs, elements and methods apart."""
+    for kind, named in (("lmo", record.lmo_ids), ("element", record.element_ids), ("method", record.codes)):
+        for each in named:
+            yield kind, each
 
 
 def _parts(numbers: Sequence[int]) -> Iterable[Sequence[int]]:
@@ -287,6 +313,7 @@ def _targets(version_ids: Sequence[int]) -> dict[int, Targets]:
     lmos: dict[int, set[int]] = defaultdict(set)
     elements: dict[int, set[int]] = defaultdict(set)
     taxa: dict[int, str] = {}
+    codes: dict[int, frozenset[str]] = {}
     for part in _parts(version_ids):
         for row in db.session.execute(
             select(
@@ -301,48 +328,70 @@ def _targets(version_ids: Sequence[int]) -> dict[int, Targets]:
                 lmos[row.version_id].add(row.lmo_id)
             if row.element_id:
                 elements[row.version_id].add(row.element_id)
-        for number, taxon in db.session.execute(
-            select(MethodVersion.id, MethodVersion.taxon_scientific).where(
-                MethodVersion.id.in_(part), MethodVersion.specificity == Specificity.TAXON
+        for version in db.session.execute(
+            select(
+                MethodVersion.id,
+                MethodVersion.specificity,
+                MethodVersion.taxon_scientific,
+                DetectionMethod.code_key,
+                DetectionMethod.hub_key,
             )
+            .join(DetectionMethod, DetectionMethod.id == MethodVersion.method_id)
+            .where(MethodVersion.id.in_(part))
         ):
-            taxa[number] = taxon or ""
+            if version.specificity is Specificity.TAXON:
+                taxa[version.id] = version.taxon_scientific or ""
+            codes[version.id] = frozenset(key for key in (version.code_key, version.hub_key) if key)
     return {
-        number: Targets(frozenset(lmos[number]), frozenset(elements[number]), taxa.get(number, ""))
+        number: Targets(
+            frozenset(lmos[number]), frozenset(elements[number]), taxa.get(number, ""), codes[number]
+        )
         for number in version_ids
     }
 
 
 def _origins(sequence_ids: Sequence[int]) -> dict[int, Origin]:
-    named: dict[int, tuple[set[int], set[int], str]] = {}
+    organisms: dict[int, str] = {}
+    lmos: dict[int, set[int]] = defaultdict(set)
+    elements: dict[int, set[int]] = defaultdict(set)
+    codes: dict[int, set[str]] = defaultdict(set)
     for part in _parts(sequence_ids):
         for row in db.session.execute(
-            select(
-                ReferenceSequence.id,
-                ReferenceSequence.lmo_id,
-                ReferenceSequence.element_id,
-                ReferenceSequence.organism,
-            ).where(ReferenceSequence.id.in_(part))
-        ):
-            named[row.id] = (
-                {row.lmo_id} if row.lmo_id else set(),
-                {row.element_id} if row.element_id else set(),
-                row.organism,
+            select(ReferenceSequence.id, ReferenceSequence.taxon, ReferenceSequence.organism).where(
+                ReferenceSequence.id.in_(part)
             )
-    events = _events({number for lmos, _elements, _organism in named.values() for number in lmos})
-    of_lmos = {number for each in events.values() for number in each}
-    claims = _claims(of_lmos)
+        ):
+            organisms[row.id] = row.taxon or row.organism
+        for number, lmo_id in db.session.execute(
+            select(SequenceLmo.sequence_id, SequenceLmo.lmo_id).where(SequenceLmo.sequence_id.in_(part))
+        ):
+            lmos[number].add(lmo_id)
+        for number, element_id in db.session.execute(
+            select(SequenceElement.sequence_id, SequenceElement.element_id).where(
+                SequenceElement.sequence_id.in_(part)
+            )
+        ):
+            elements[number].add(element_id)
+        for number, code in db.session.execute(
+            select(SequenceMethod.sequence_id, SequenceMethod.code).where(
+                SequenceMethod.sequence_id.in_(part)
+            )
+        ):
+            codes[number].add(code.casefold())
+    events = _events({lmo_id for each in lmos.values() for lmo_id in each})
+    claims = _claims({number for each in events.values() for number in each})
     found = {}
-    for sequence_id, (lmos, elements, organism) in named.items():
-        of = {number for lmo_id in lmos for number in events[lmo_id]}
+    for sequence_id, organism in organisms.items():
+        of = {number for lmo_id in lmos[sequence_id] for number in events[lmo_id]}
         has = {element for number in of for element in claims[number][0]}
         lacks = {element for number in of for element in claims[number][1]}
         found[sequence_id] = Origin(
             lmo_ids=frozenset(of),
-            element_ids=frozenset(elements),
+            element_ids=frozenset(elements[sequence_id]),
             within=frozenset(has - lacks),
             without=frozenset(lacks - has),
             organism=organism,
+            codes=frozenset(codes[sequence_id]),
         )
     return found
 
@@ -544,14 +593,16 @@ def _columns(actor: Actor | None, filters: Filters) -> Select[Any]:
         lmo = match_lmo(filters.lmo) if filters.lmo.strip() else None
         element = match_element(filters.element) if filters.element.strip() else None
         query = query.where(
-            sequences_of(lmo_ids=[lmo.id] if lmo else [], element_ids=[element.id] if element else [])
+            sequences_of(
+                Targets(frozenset({lmo.id} if lmo else ()), frozenset({element.id} if element else ()))
+            )
         )
     return query
 
 
-def sequences_of(*, lmo_ids: Collection[int], element_ids: Collection[int]) -> ColumnElement[bool]:
-    """Return the condition for sequences that name one of these LMOs or elements."""
-    return or_(ReferenceSequence.lmo_id.in_(lmo_ids), ReferenceSequence.element_id.in_(element_ids))
+def sequences_of(targets: Targets) -> ColumnElement[bool]:
+    """Return the condition for sequences that name one of these LMOs, elements or methods."""
+    return or_(is_of_lmos(targets.lmo_ids), is_of_elements(targets.element_ids), goes_with(targets.codes))
 
 
 def pairs(actor: Actor | None, filters: Filters | None = None) -> Select[Any]:
@@ -660,8 +711,6 @@ def of_version(actor: Actor | None, version: MethodVersion) -> Section | None:
 def _add_missing_sequences(actor: Actor | None, version_id: int, section: Section) -> None:
     """Add the sequences of declared targets in which nothing was found."""
     targets = _targets([version_id])[version_id]
-    if not targets.lmo_ids and not targets.element_ids:
-        return
     found = select(SpecificityHit.sequence_id).where(SpecificityHit.version_id == version_id)
     query = (
         select(
@@ -673,7 +722,7 @@ def _add_missing_sequences(actor: Actor | None, version_id: int, section: Sectio
         .where(
             ReferenceSequence.id.in_(_columns(actor, Filters())),
             ReferenceSequence.id.not_in(found),
-            sequences_of(lmo_ids=targets.lmo_ids, element_ids=targets.element_ids),
+            sequences_of(targets),
         )
         .order_by(ReferenceSequence.id)
     )
@@ -704,7 +753,10 @@ def _add_missing_methods(actor: Actor | None, sequence_id: int, section: Section
         for column, numbers in (("lmo_id", origin.lmo_ids), ("element_id", origin.element_ids))
         if numbers
     ]
-    if not naming:
+    ways = [MethodVersion.id.in_(each) for each in naming]
+    if origin.codes:
+        ways += [DetectionMethod.code_key.in_(origin.codes), DetectionMethod.hub_key.in_(origin.codes)]
+    if not ways:
         return
     found = select(SpecificityHit.version_id).where(SpecificityHit.sequence_id == sequence_id)
     query = (
@@ -719,7 +771,7 @@ def _add_missing_methods(actor: Actor | None, sequence_id: int, section: Section
         .where(
             MethodVersion.id.in_(_rows(actor, Filters())),
             MethodVersion.id.not_in(found),
-            or_(*(MethodVersion.id.in_(each) for each in naming)),
+            or_(*ways),
         )
         .order_by(DetectionMethod.code_key, MethodVersion.number)
     )

@@ -495,3 +495,45 @@ def test_records_of_another_laboratory_alone_are_told_to_nobody_else(event: None
     assert reading.page_of_changes(owner, own=False, page=1, page_size=10).total == 0
     assert reading.page_of_changes(sender, own=True, page=1, page_size=10).total == 1
     assert reading.page_of_changes(None, own=False, page=1, page_size=10).total == 0
+
+
+def test_a_record_that_replaces_another_is_compared_with_it(event: None, reviewer: Actor) -> None:
+    manager = make_actor(Role.MANAGER, laboratory=make_laboratory())
+    make_method(actor=manager, state="published", reviewer=reviewer)
+    old = make_published_sequence(manager, reviewer, bases=target(), lmo="MON810")
+    run()
+    make_published_sequence(
+        manager, reviewer, bases=target(forward=changed(FORWARD, 22)), lmo="MON810", supersedes=old.accession,
+        accession="AB2",
+    )  # fmt: skip
+    assert [each["sequence"] for each in db.session.execute(reading.pairs(None)).mappings()] == []
+    run()
+    (change,) = changes()
+    assert (change.kind, change.before, change.after) == (
+        ChangeKind.MISMATCH,
+        Judgement.DETECTED,
+        Judgement.DOUBTFUL,
+    )
+    assert {sequence_id for _version, sequence_id in hits()} == {change.sequence_id}
+
+
+def test_a_record_that_names_several_targets_or_the_method_itself_is_expected(
+    event: None, reviewer: Actor
+) -> None:
+    manager = make_actor(Role.MANAGER, laboratory=make_laboratory())
+    version = make_method(actor=manager, state="published", reviewer=reviewer)
+    both = make_sequence(manager, bases=target(seed=1), accession="AB1", lmos=["GA21", "MON810"])
+    named = make_sequence(manager, bases=target(seed=2), accession="AB2", methods=[version.method.code])
+    missing = make_sequence(
+        manager, bases=make_bases(300, seed=9), accession="AB3", methods=[version.method.code]
+    )
+    other = make_sequence(manager, bases=target(seed=3), accession="AB4", elements=["P-35S"])
+    run()
+    section = reading.of_version(manager, db.session.get_one(MethodVersion, version.id))
+    assert section is not None
+    assert [row["sequence"] for row in section.expected.rows] == [both.accession, named.accession]
+    assert [row["sequence"] for row in section.unexpected.rows] == [other.accession]
+    assert [row["sequence"] for row in section.missing.rows] == [missing.accession]
+    of_missing = reading.of_sequence(manager, missing)
+    assert of_missing is not None
+    assert [row["method"] for row in of_missing.missing.rows] == [version.method.code]
