@@ -628,6 +628,14 @@ def verify_backgrounds(names: tuple[str, ...], as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+def libraries_of_backgrounds(names: Sequence[str]) -> list[PackedLibrary]:
+    """Return the bases of background genomes by their names, for a search; each file is verified first."""
+    with hub() as app:
+        folder = app.extensions["labhub.config"].backgrounds
+        genomes = [background_queries.find_genome(name) for name in dict.fromkeys(names)]
+        return [background_queries.genome_library(genome, folder) for genome in genomes]
+
+
 def _background_row(genome: BackgroundGenome) -> dict[str, Any]:
     return {
         "name": genome.name,

@@ -189,6 +189,13 @@ def dask_address(given: str, name: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def dask_scheduler(environ: Mapping[str, str] | None = None) -> str:
+    """Return the address of the Dask cluster that is set, for commands that open no hub."""
+    environ = os.environ if environ is None else environ
+    name = f"{PREFIX}DASK_SCHEDULER"
+    return dask_address(environ.get(name, ""), name)
+
+
 def _integer(values: Mapping[str, str], name: str, low: int, high: int) -> int:
     try:
         number = int(values[name])

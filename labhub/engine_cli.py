@@ -15,7 +15,8 @@ from typing import Any, TextIO, cast
 
 import click
 
-from labhub.errors import Invalid
+from labhub.config import dask_address, dask_scheduler
+from labhub.errors import Invalid, Unavailable
 from labhub.i18n import Text, _
 from labhub.sequences import assay_tables, melting
 from labhub.sequences.fasta import Reading
@@ -26,6 +27,8 @@ from labhub.sequences.position_index import PositionIndex, index_path, open_inde
 from labhub.sequences.references import PACK, every_record, libraries_of
 
 HUB = "hub"
+BACKGROUND = "background:"
+"""Before the name of a background genome."""
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 MOST_TABLE = 64 << 20
 """Bytes of a table of assays."""
@@ -41,9 +44,9 @@ class Chosen:
 
 
 def _file_or_hub(_context: click.Context, _parameter: click.Parameter, given: Any) -> Any:
-    """Check that each value is a file, or the word hub."""
+    """Check that each value is a file, the word hub, or background: and a name."""
     for value in given:
-        if value != HUB:
+        if value != HUB and not value.startswith(BACKGROUND):
             FILE.convert(value, _parameter, _context)
     return given
 
@@ -65,7 +68,8 @@ def _file_or_hub(_context: click.Context, _parameter: click.Parameter, given: An
     required=True,
     callback=_file_or_hub,
     metavar="FILE…|hub",
-    help="FASTA, GenBank, EMBL, SnapGene (gzipped too), a pack (.labpack), or the hub's sequences.",
+    help="FASTA, GenBank, EMBL, SnapGene (gzipped too), a pack (.labpack), the hub's sequences, "
+    "or background:NAME.",
 )
 @click.argument("more_references", nargs=-1, callback=_file_or_hub, metavar="[FILE]…")
 @click.option(
@@ -86,6 +90,9 @@ def _file_or_hub(_context: click.Context, _parameter: click.Parameter, given: An
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out records that cannot be used, and say which.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads.")
+@click.option(
+    "--dask", metavar="ADDRESS", help="Search on this Dask cluster (default: LABHUB_DASK_SCHEDULER)."
+)
 @click.option("--format", "format_", type=click.Choice(["tsv", "json"]), default="tsv", show_default=True)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output."
@@ -109,6 +116,7 @@ def insilico(
     oligo: float,
     skip_bad: bool,
     jobs: int,
+    dask: str | None,
     format_: str,
     output: Path | None,
 ) -> None:
@@ -124,14 +132,13 @@ def insilico(
     settings.check()
     conditions = melting.Conditions(sodium, magnesium, dntp, oligo)
     conditions.check()
+    cluster = dask_address(dask, "--dask") if dask is not None else dask_scheduler()
     chosen = _assays(methods, codes)
     reading = Reading(circular_names=_names(circular_files))
     found: list[Found] = []
     results: list[Result] = []
     for library in _libraries((*references, *more_references), reading, skip_bad):
-        one = search(
-            chosen.assays, library, settings, index=index_of(library), threads=jobs, progress=_progress()
-        )
+        one = _found(chosen.assays, library, settings, jobs, cluster, by_name=dask is not None)
         found.append(one)
         temperatures = (
             melting.of_products(chosen.assays, library, one.products, conditions, chosen.nanomolar)
@@ -148,6 +155,35 @@ def insilico(
         click.echo(f"labhub: melting temperatures at {conditions}", err=True)
     if not any(one.searched.assays for one in found):
         raise Invalid(_("No assay could be searched."))
+
+
+def _found(
+    assays: Sequence[Assay],
+    library: PackedLibrary,
+    settings: Settings,
+    threads: int,
+    cluster: str,
+    *,
+    by_name: bool,
+) -> Found:
+    """Search here or on a cluster; one that is only set may fail, and the search is then done here."""
+    if cluster:
+        on_cluster = import_module("labhub.sequences.cluster")
+        try:
+            found: Found = on_cluster.search_on_cluster(
+                assays,
+                library,
+                settings,
+                address=cluster,
+                progress=_progress(),
+                tell=lambda text: click.echo(f"labhub: {text}", err=True),
+            )
+            return found
+        except Unavailable as refusal:
+            if by_name:
+                raise
+            click.echo(f"labhub: {refusal.message} Searched on this machine instead.", err=True)
+    return search(assays, library, settings, index=index_of(library), threads=threads, progress=_progress())
 
 
 def _assays(methods: Sequence[str], codes: Sequence[str]) -> Chosen:
@@ -208,8 +244,17 @@ def _names(files: Iterable[Path]) -> frozenset[str]:
 
 
 def _libraries(references: Sequence[str], reading: Reading, skip_bad: bool) -> list[PackedLibrary]:
-    paths = [Path(given) for given in dict.fromkeys(references) if given != HUB]
+    names = [given.removeprefix(BACKGROUND) for given in references if given.startswith(BACKGROUND)]
+    paths = [
+        Path(given)
+        for given in dict.fromkeys(references)
+        if given != HUB and not given.startswith(BACKGROUND)
+    ]
     libraries = libraries_of(paths, reading, skip_bad=skip_bad)
+    for library in import_module("labhub.cli").libraries_of_backgrounds(names) if names else []:
+        reading.records += len(library)
+        reading.bases += library.total_bases
+        libraries.append(library)
     if HUB in references:
         library = import_module("labhub.cli").library_of_hub()
         reading.records += len(library)

@@ -1,11 +1,11 @@
-"""The job that searches methods in background genomes; the page of a method shows what it found."""
+"""The job that searches methods in background genomes, and what the page of a method shows of it."""
 
 from flask import Flask
 
 from labhub import audit
 from labhub.config import Config
 from labhub.jobs import Jobs
-from labhub.methods import background_commands
+from labhub.methods import background_commands, background_queries
 
 
 def init_jobs(app: Flask) -> None:
@@ -28,3 +28,4 @@ def init_jobs(app: Flask) -> None:
             search_backgrounds()
 
     jobs.watches.append(look_for_work)
+    app.jinja_env.globals["backgrounds_of_version"] = background_queries.background_table
