@@ -23,6 +23,8 @@ class MethodAssay:
     code: str
     version: int
     assay: Assay
+    nanomolar: tuple[float | None, float | None] = (None, None)
+    """Concentrations of forward and reverse primer in the reaction."""
 
 
 @dataclass
@@ -37,7 +39,13 @@ class MethodAssays:
     def add(self, code: str, version: int, content: Content) -> None:
         """Add what a version's content gives."""
         self.methods += 1
-        self.assays += [MethodAssay(code, version, assay) for assay in assays_of(content)]
+        amounts = {
+            oligo["sequence"]: oligo["final_concentration_nanomolar"] for oligo in content["oligos"] or ()
+        }
+        self.assays += [
+            MethodAssay(code, version, assay, (amounts.get(assay.forward), amounts.get(assay.reverse)))
+            for assay in assays_of(content)
+        ]
         self.not_searched += [(code, reason) for reason in not_searched(content)]
 
 

@@ -22,12 +22,14 @@ from labhub.sequences.insilico_pictures import probe_in
 from labhub.sequences.library_queries import (
     HubLibrary,
     bases_to_pack,
+    has_index,
     hub_library,
     is_in_library,
     part_of,
     searched_records,
     visible_records,
 )
+from labhub.sequences.melting import Conditions, of_products
 from labhub.sequences.models import ReferenceSequence, SequenceState, Visibility
 from labhub.sequences.oligos import IUPAC, read_oligo
 from labhub.sequences.packed import PackedLibrary, pack
@@ -42,6 +44,14 @@ LONGEST_SIZE = 20_000
 """The largest product, bp."""
 LEAST_BITS = 20.0
 """What the letters of an oligo must say together: two bits a plain base, none an N. Ten plain bases."""
+FEW_ASSAYS = 50
+"""With so many an index is faster than reading everything."""
+MOST_MELTED = 1_000
+"""Products of one answer with melting temperatures, where they are asked for."""
+MOST_WORDS = 256
+"""Plain sequences of a primer beyond which it is compared with every place."""
+MOST_MELTED_WORDS = 8
+"""Plain sequences of a primer beyond which melting temperatures are left to a job."""
 MOST_LISTED = 50_000
 """Products of one answer."""
 MOST_DETAILED = 5_000
@@ -64,6 +74,8 @@ class Asked:
     probe: str = ""
     method: str = ""
     version: int = 0
+    forward_nanomolar: float | None = None
+    reverse_nanomolar: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,8 @@ class Question:
     """Hub records that were chosen; none: all that the person may see."""
     records: tuple[tuple[str, str, bool], ...] | None = None
     """Name, bases and topology of records that the person brought; they are not kept."""
+    conditions: Conditions | None = None
+    """What melting temperatures are computed for; none: they are not."""
     not_searched: tuple[tuple[str, Text], ...] = ()
     """Methods that give no assay, each with the reason."""
 
@@ -86,6 +100,7 @@ class Question:
             "settings": asdict(self.settings),
             "accessions": list(self.accessions),
             "records": None if self.records is None else [list(record) for record in self.records],
+            "conditions": None if self.conditions is None else asdict(self.conditions),
             "not_searched": [list(each) for each in self.not_searched],
         }
 
@@ -98,6 +113,7 @@ class Question:
             settings=Settings(**payload["settings"]),
             accessions=tuple(payload["accessions"]),
             records=None if records is None else tuple((n, b, c) for n, b, c in records),
+            conditions=None if payload["conditions"] is None else Conditions(**payload["conditions"]),
             not_searched=tuple((name, reason) for name, reason in payload["not_searched"]),
         )
 
@@ -195,13 +211,16 @@ def estimated_seconds(question: Question) -> float:
     else:
         bases = _library_bases()
         packing = bases_to_pack()
-    ambiguous = sum(
-        _is_ambiguous(text) for assay in question.assays for text in (assay.forward, assay.reverse)
-    )
+    words = [_words(text) for assay in question.assays for text in (assay.forward, assay.reverse)]
+    ambiguous = sum(number > MOST_WORDS for number in words)
     factor = 4 if question.settings.max_mismatches > 3 else 1
-    seconds = 1e-9 * (
-        60 * packing + bases * ((25 + 0.06 * len(question.assays)) * factor + 40 * ambiguous)
-    ) + 1e-4 * len(question.assays)
+    if question.records is None and not packing and has_index() and len(question.assays) <= FEW_ASSAYS:
+        a_base = 0.4 * len(question.assays) * factor
+    else:
+        a_base = (25 + 0.06 * len(question.assays)) * factor
+    seconds = 1e-9 * (60 * packing + bases * (a_base + 40 * ambiguous)) + 1e-4 * len(question.assays)
+    if question.conditions is not None and max(words, default=1) > MOST_MELTED_WORDS:
+        seconds += 10  # 22 µs for each plain sequence of a primer on each of its sites
     if seconds > MOST_SECONDS:
         raise Invalid(_("This search is too large for the hub. Search fewer assays or sequences at a time."))
     return seconds
@@ -212,12 +231,12 @@ def _library_bases() -> int:
     return int(db.session.scalar(total) or 0)
 
 
-def _is_ambiguous(text: str) -> bool:
-    """Whether the letters of a primer stand for so many words that a table does not help."""
+def _words(text: str) -> int:
+    """Return how many plain sequences the letters of a primer stand for."""
     words = 1
     for letter in text.upper()[:400]:
         words *= len(IUPAC.get("N" if letter == "I" else letter, "x"))
-    return words > 256
+    return words
 
 
 # Searching ------------------------------------------------------------------------------------
@@ -253,10 +272,14 @@ def find(
     refused += found.refused
     unread = {name for name, _reason in found.refused}
     products = found.products
+    order = _sorted_rows(searched, library, products)[:MOST_LISTED]
     rows = [
-        _row(searched, assays, library, products, place, with_sites=place < MOST_DETAILED)
-        for place in _sorted_rows(searched, library, products)[:MOST_LISTED]
+        _row(searched, assays, library, products, row, with_sites=place < MOST_DETAILED)
+        for place, row in enumerate(order)
     ]
+    if question.conditions is not None:
+        first = products.take(np.array(order[:MOST_MELTED], np.int64))
+        _melt(question.conditions, searched, assays, library, first, rows)
     return {
         "searched": {
             "assays": len(searched) - len(found.refused),
@@ -273,6 +296,7 @@ def find(
             for name, value in asdict(question.settings).items()
             if name not in ("most_sites", "most_products")
         },
+        "conditions": None if question.conditions is None else asdict(question.conditions),
         "assays": [_read(asked) for asked in searched if asked.name not in unread],
         "refused": [{"name": name, "reason": reason} for name, reason in refused],
         "truncated": [{"name": name, "reason": reason} for name, reason in found.truncated],
@@ -290,10 +314,11 @@ def _search_hub(
 ) -> tuple[PackedLibrary, Found]:
     """Return the library that was searched and what was found, in records that are seen only."""
     lengths = hub.packed.lengths
-    if 3 * int(lengths[seen].sum()) < hub.packed.total_bases:
+    by_index = hub.index is not None and len(assays) <= FEW_ASSAYS
+    if not by_index and 3 * int(lengths[seen].sum()) < hub.packed.total_bases:
         part = part_of(hub.packed, seen)
         return part, search(assays, part, settings, progress=told)
-    found = search(assays, hub.packed, settings, progress=told)
+    found = search(assays, hub.packed, settings, index=hub.index, progress=told)
     if found.truncated and not seen.all():  # what was cut off could tell of others' records
         part = part_of(hub.packed, seen)
         return part, search(assays, part, settings, progress=told)
@@ -356,6 +381,8 @@ def _row(
         "mm_r": int(products.mm_r[row]),
         "probe_mm": None if probe_mm < 0 else probe_mm,
         "wraps": start + size > length,
+        "tm_f": None,
+        "tm_r": None,
         "sites": None,
     }
     if with_sites:
@@ -367,6 +394,21 @@ def _row(
             )
         found["sites"] = sites
     return found
+
+
+def _melt(
+    conditions: Conditions,
+    asked: Sequence[Asked],
+    assays: Sequence[Assay],
+    library: PackedLibrary,
+    products: Products,
+    rows: Sequence[dict[str, Any]],
+) -> None:
+    """Write the melting temperatures of the primers on their sites into the first rows, in degC."""
+    amounts = {each.name: (each.forward_nanomolar, each.reverse_nanomolar) for each in asked}
+    columns = of_products(assays, library, products, conditions, amounts)
+    for row, forward, reverse in zip(rows, *columns, strict=False):
+        row["tm_f"], row["tm_r"] = forward or None, reverse or None
 
 
 def _site(aligned: Aligned) -> dict[str, Any]:

@@ -32,7 +32,22 @@ class InsilicoSettings(Schema):
     self_products = fields.Boolean(load_default=False)
 
 
-class InsilicoIn(InsilicoSettings):
+class InsilicoConditions(Schema):
+    """What melting temperatures are computed for."""
+
+    sodium_millimolar = fields.Float(
+        load_default=50.0, validate=validate.Range(0, 5_000), metadata={"description": "Monovalent cations."}
+    )
+    magnesium_millimolar = fields.Float(load_default=0.0, validate=validate.Range(0, 1_000))
+    dntp_millimolar = fields.Float(load_default=0.0, validate=validate.Range(0, 1_000))
+    oligo_nanomolar = fields.Float(
+        load_default=50.0,
+        validate=validate.Range(0.001, 1e6),
+        metadata={"description": "Of each primer, where its method does not say."},
+    )
+
+
+class InsilicoIn(InsilicoSettings, InsilicoConditions):
     """Assays and methods, and where they are searched: hub records, or records that are sent along."""
 
     methods = fields.List(
@@ -49,6 +64,9 @@ class InsilicoIn(InsilicoSettings):
         load_default=list,
         validate=validate.Length(max=MOST_RECORDS),
         metadata={"description": "Accessions; none: every record of the hub that you may see."},
+    )
+    melting = fields.Boolean(
+        load_default=False, metadata={"description": "Melting temperatures of the primers on their sites."}
     )
     reference_text = fields.String(
         load_default="", metadata={"description": "FASTA, GenBank or EMBL; searched and not kept."}
@@ -73,7 +91,7 @@ class InsilicoFormat(Schema):
     format = fields.String(load_default="json", validate=validate.OneOf(["json", "tsv"]))
 
 
-class InsilicoForm(Schema):
+class InsilicoForm(InsilicoConditions):
     """The form of the page; everything is text, and what is left empty has its default."""
 
     methods = fields.String(load_default="", validate=validate.Length(max=20_000))
@@ -93,6 +111,7 @@ class InsilicoForm(Schema):
         load_default=None, allow_none=True, validate=validate.Range(0, 2 * MOST_MISMATCHES)
     )
     self_products = fields.Boolean(load_default=False)
+    melting = fields.Boolean(load_default=False)
 
 
 class InsilicoPrefill(Schema):
@@ -167,6 +186,10 @@ class InsilicoProduct(Schema):
     mm_r = fields.Integer()
     probe_mm = fields.Integer(allow_none=True)
     wraps = fields.Boolean()
+    tm_f = fields.String(
+        allow_none=True, metadata={"description": "degC; least/mean/most of an ambiguous primer."}
+    )
+    tm_r = fields.String(allow_none=True)
     sites = fields.Nested(InsilicoSites, allow_none=True)
 
 
@@ -195,6 +218,7 @@ class InsilicoOut(Schema):
 
     searched = fields.Nested(InsilicoSearched)
     settings = fields.Nested(InsilicoSettings)
+    conditions = fields.Nested(InsilicoConditions, allow_none=True)
     assays = fields.List(fields.Nested(InsilicoAssayOut))
     refused = fields.List(fields.Nested(InsilicoReason))
     truncated = fields.List(fields.Nested(InsilicoReason))

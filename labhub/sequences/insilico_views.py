@@ -22,11 +22,20 @@ from labhub.sequences import (
     library_queries,
 )
 from labhub.sequences.formats import read_records
+from labhub.sequences.melting import Conditions
 from labhub.web.access import PUBLIC, SIGNED_IN
 from labhub.web.api import Page
 from labhub.web.auth import current_actor
 from labhub.web.forms import load_form, load_query
-from labhub.web.insilico import REFERENCE_KINDS, SETTINGS, Records, checked_records, question_of, tsv_of
+from labhub.web.insilico import (
+    CONDITIONS,
+    REFERENCE_KINDS,
+    SETTINGS,
+    Records,
+    checked_records,
+    question_of,
+    tsv_of,
+)
 from labhub.web.once import once
 from labhub.web.uploads import receive
 from labhub.work import kinds
@@ -73,6 +82,7 @@ def _form(form: Mapping[str, Any], refusal: Refusal | None) -> ResponseReturnVal
         may_run=actor.user_id is not None,
         records=insilico_queries.count_of_records(actor),
         settings=insilico_queries.settings_for(1),
+        conditions=Conditions(),
         limit_mib=commands.MAX_UPLOAD_BYTES >> 20,
         most_assays=insilico_queries.MOST_ASSAYS,
         message=refusal.message if refusal else "",
@@ -120,7 +130,8 @@ def _asked(form: Mapping[str, Any]) -> dict[str, Any]:
         "assays": assays,
         "references": [name for name in _SEPARATORS.split(form["references"]) if name],
         "reference_text": form["reference_text"],
-        **{name: form[name] for name in SETTINGS},
+        "melting": form["melting"],
+        **{name: form[name] for name in (*SETTINGS, *CONDITIONS)},
     }
 
 

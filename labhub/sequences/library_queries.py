@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -35,6 +35,7 @@ from labhub.sequences.models import (
     Visibility,
 )
 from labhub.sequences.packed import PackedLibrary, check_pack, open_pack, pack, write_pack
+from labhub.sequences.position_index import PositionIndex, index_path, open_index, write_index
 from labhub.sequences.queries import is_visible
 
 log = structlog.get_logger("labhub.library")
@@ -42,6 +43,8 @@ log = structlog.get_logger("labhub.library")
 FORM = "1"
 """Part of each key: another form of the files has other names."""
 ROWS_AT_ONCE = 50
+LEAST_INDEXED = 1_000_000
+"""Bases from which on the library has an index: below, reading it all is as fast."""
 PART_SECONDS = 3600
 """Files that a build left behind are removed when they are older."""
 
@@ -55,6 +58,8 @@ class HubLibrary:
     """The number of each record's row, ascending."""
     key: str
     """SHA-256 over numbers, digests and topologies: the same records give the same key."""
+    index: PositionIndex | None = None
+    """Where each word occurs, for searches with few assays; there is none until a worker has made it."""
 
     def places(self, numbers: Iterable[int]) -> NDArray[np.bool_]:
         """Say of each record whether its row's number is among ``numbers``."""
@@ -98,6 +103,8 @@ def hub_library() -> HubLibrary:
     shelf = _shelves[db.engine]
     with shelf.lock:
         head, counts = changes.head(), None
+        if shelf.library is not None and shelf.library.index is None:
+            shelf.library = _with_index(shelf.library)
         if shelf.library is not None and head == shelf.head:
             return shelf.library
         counts = _counts()
@@ -110,11 +117,44 @@ def hub_library() -> HubLibrary:
 
 
 def renew_library() -> None:
-    """Make the library anew when records have changed, so that the next search need not wait for it."""
+    """Make the library and its index anew when records have changed, so that no search waits for it."""
+    shelf = _shelves[db.engine]
     try:
-        hub_library()
-    except SQLAlchemyError as error:
+        library = hub_library()
+        db.session.rollback()
+        if library.index is None and _deserves_index(library):
+            begun = time.monotonic()
+            with _locked(shelf.folder):
+                pack_file = _pack_path(shelf.folder, library.key)
+                if pack_file.exists() and not index_path(pack_file).exists():
+                    write_index(library.packed, index_path(pack_file))
+            log.info("library-indexed", seconds=round(time.monotonic() - begun, 2))
+    except (SQLAlchemyError, OSError) as error:
         log.warning("library-not-renewed", error=type(error).__name__)
+
+
+def has_index() -> bool:
+    """Whether a search with few assays need not read the whole library."""
+    library = _shelves[db.engine].library
+    return library is not None and library.index is not None
+
+
+def _deserves_index(library: HubLibrary) -> bool:
+    return library.packed.path is not None and library.packed.total_bases >= LEAST_INDEXED
+
+
+def _with_index(library: HubLibrary) -> HubLibrary:
+    """Return the library with its index when that has been made meanwhile."""
+    path = library.packed.path
+    if path is None or not _deserves_index(library) or not index_path(path).exists():
+        return library
+    try:
+        return replace(library, index=open_index(index_path(path), library.packed))
+    except FileNotFoundError:  # the library was renewed at this moment
+        return library
+    except Invalid:
+        index_path(path).unlink(missing_ok=True)  # damaged: it is made anew
+        return library
 
 
 def bases_to_pack() -> int:
@@ -234,7 +274,7 @@ def _open(folder: Path, key: str) -> HubLibrary | None:
         ids = np.fromfile(_ids_path(folder, key), np.int64).tolist()
     except (Invalid, FileNotFoundError):
         return None
-    return HubLibrary(packed, ids, key) if len(ids) == len(packed) else None
+    return _with_index(HubLibrary(packed, ids, key)) if len(ids) == len(packed) else None
 
 
 class _Reading:

@@ -23,6 +23,7 @@ from labhub.sequences.insilico_queries import (
     checked_accessions,
     settings_for,
 )
+from labhub.sequences.melting import Conditions
 
 REFERENCE_KINDS = (FileKind.FASTA, FileKind.GENBANK, FileKind.EMBL)
 SETTINGS = (
@@ -51,7 +52,13 @@ def question_of(actor: Actor, given: Mapping[str, Any], records: Records | None 
     methods = _methods(actor, given)
     asked += [
         Asked(
-            each.assay.name, each.assay.forward, each.assay.reverse, each.assay.probe, each.code, each.version
+            each.assay.name,
+            each.assay.forward,
+            each.assay.reverse,
+            each.assay.probe,
+            each.code,
+            each.version,
+            *each.nanomolar,
         )
         for each in methods.assays
     ]
@@ -70,8 +77,21 @@ def question_of(actor: Actor, given: Mapping[str, Any], records: Records | None 
         settings=settings_for(len(asked), **{name: given[name] for name in SETTINGS}),
         accessions=checked_accessions(actor, given["references"]),
         records=records,
+        conditions=_conditions(given),
         not_searched=tuple(methods.not_searched),
     )
+
+
+CONDITIONS = ("sodium_millimolar", "magnesium_millimolar", "dntp_millimolar", "oligo_nanomolar")
+
+
+def _conditions(given: Mapping[str, Any]) -> Conditions | None:
+    """Return what melting temperatures are computed for, where they are asked for."""
+    if not given["melting"]:
+        return None
+    conditions = Conditions(**{name: given[name] for name in CONDITIONS})
+    conditions.check()
+    return conditions
 
 
 def _name(text: str, place: int) -> str:

@@ -15,7 +15,7 @@ from labhub.accounts.actor import Role
 from labhub.accounts.models import User
 from labhub.accounts.queries import actor_of
 from labhub.db import db, transaction
-from labhub.sequences import commands, insilico_queries
+from labhub.sequences import commands, insilico_queries, library_queries
 from labhub.sequences.models import ReferenceSequence, Visibility
 from labhub.sequences.oligos import reverse_complement
 from labhub.work.models import BackgroundJob
@@ -396,6 +396,38 @@ def test_the_table_has_the_columns_of_the_contract(people: People, client: Flask
     assert " ".join(row) == expected
     assert row["assay"] == "'=cmd|x", "no formula for a spreadsheet"
     assert (row["reference"], row["start"], row["end"], row["wraps"]) == (accession, "101", "192", "0")
+
+
+def test_melting_temperatures_are_given_on_wish(people: People, client: FlaskClient, app: Flask) -> None:
+    people.published(record())
+    code = make_method(actor=actor_of(people.manager), state="published").method.code
+    plain = ask(client, people.stranger, methods=[code]).json
+    assert (plain["products"][0]["tm_f"], plain["conditions"]) == (None, None)
+    answer = ask(client, people.stranger, methods=[code], assays=[ASSAY], melting=True).json
+    by_name = {row["assay"]: float(row["tm_f"]) for row in answer["products"]}
+    assert 50 < by_name["mine"] < by_name[code] < 75, "the method's primers are more concentrated (300 nM)"
+    assert answer["conditions"]["oligo_nanomolar"] == 50
+    more_salt = ask(client, people.stranger, assays=[ASSAY], melting=True, sodium_millimolar=200).json
+    assert float(more_salt["products"][0]["tm_f"]) > by_name["mine"]
+    browser = browser_of(app, people.stranger)
+    page = browser.get(send_form(browser, methods=code, melting="true").location).text
+    assert "Melting temperatures" in page and "Tm " in page
+    for wrong in ({"sodium_millimolar": -1}, {"oligo_nanomolar": 0}, {"sodium_millimolar": 0}):
+        assert ask(client, people.stranger, assays=[ASSAY], melting=True, **wrong).status_code == 422
+
+
+def test_the_index_gives_the_same_answer(
+    people: People, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library_queries, "LEAST_INDEXED", 1)
+    for seed in range(1, 4):
+        people.published(record(seed, at=90 + seed))
+    people.draft(record(9))
+    before = ask(client, people.stranger, assays=[ASSAY]).json
+    library_queries.renew_library()
+    assert library_queries.hub_library().index is not None
+    assert ask(client, people.stranger, assays=[ASSAY]).json == before
+    assert before["products_found"] == 3
 
 
 def test_only_people_who_are_signed_in_search(people: People, client: FlaskClient) -> None:

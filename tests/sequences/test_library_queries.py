@@ -17,7 +17,9 @@ from labhub.db import db, transaction
 from labhub.doctor import Diagnosis
 from labhub.sequences import commands
 from labhub.sequences import library_queries as library
+from labhub.sequences.insilico import Assay, search
 from labhub.sequences.models import ReferenceSequence, Topology, Visibility
+from labhub.sequences.oligos import reverse_complement
 from tests.factories import make_actor, make_bases, make_laboratory, make_published_sequence, make_sequence
 
 
@@ -224,3 +226,37 @@ def test_a_search_of_the_whole_hub_has_a_library_of_its_own(people: People) -> N
     assert library.library_for(OPERATOR) is library.hub_library().packed, "all of it: nothing is packed again"
     assert list(library.library_for(None).names) == [seen.accession]
     assert library.library_for(None).bases(0) == bases(1)
+
+
+def test_a_worker_makes_the_index_and_every_process_uses_it(
+    people: People, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "LEAST_INDEXED", 1)
+    make_sequence(people.manager, bases=bases(1))
+    first = library.hub_library()
+    assert first.index is None and not library.has_index(), "a search does not wait for it"
+    library.renew_library()
+    second = library.hub_library()
+    assert second.index is not None and library.has_index()
+    assert (second.packed, second.ids) == (first.packed, first.ids)
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in files(app))
+    assay = Assay("a", bases(1)[10:32], reverse_complement(bases(1)[150:172]))
+    found = [search([assay], second.packed, index=index).products for index in (None, second.index)]
+    assert [each.start.tolist() for each in found] == [[10], [10]]
+
+    make_sequence(people.manager, bases=bases(2))
+    assert library.hub_library().index is None
+    assert not [path for path in files(app) if path.name.endswith(".index")], "it goes with its pack"
+    library.renew_library()
+    (path,) = (path for path in files(app) if path.name.endswith(".index"))
+    path.write_bytes(path.read_bytes()[:5000])
+    library.keep_library_in(path.parent)
+    assert library.hub_library().index is None and not path.exists(), "a damaged one is made anew"
+    library.renew_library()
+    assert library.hub_library().index is not None
+
+
+def test_a_small_library_needs_no_index(people: People, app: Flask) -> None:
+    make_sequence(people.manager, bases=bases(1))
+    library.renew_library()
+    assert library.hub_library().index is None
