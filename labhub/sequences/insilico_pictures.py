@@ -163,11 +163,16 @@ def _box(start: int, length: int, top: int, letter: str, colour: str, scale: flo
     """Return an oligo as a box above the line (it reads as the plus strand) or below it, with its letter."""
     width = max(length * scale, LEAST_WIDTH)
     left = min(MARGIN + start * scale, WIDTH - MARGIN - width)
-    middle = f"{left + width / 2:.1f}"
     parts = [f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="10" rx="2" fill="{colour}"/>']
-    y, ink = (top + 8.5, "#fff") if width >= 9 else (top - 2 if top == ABOVE else top + 19, colour)
+    if width >= 9:
+        x, anchor, ink = left + width / 2, "middle", "#fff"
+    elif left < WIDTH / 2:
+        x, anchor, ink = left + width + 3, "start", colour
+    else:
+        x, anchor, ink = left - 3, "end", colour
     parts.append(
-        f'<text x="{middle}" y="{y}" font-size="9" fill="{ink}" text-anchor="middle">{escape(letter)}</text>'
+        f'<text x="{x:.1f}" y="{top + 8.5}" font-size="9" fill="{ink}" text-anchor="{anchor}">'
+        f"{escape(letter)}</text>"
     )
     return parts
 

@@ -472,6 +472,15 @@ def test_nothing_found_says_what_was_searched_and_what_it_means(people: People, 
     assert "does not mean that nothing would be amplified" in page
 
 
+def test_a_search_of_nothing_says_so(people: People, app: Flask) -> None:
+    browser = browser_of(app, people.stranger)
+    page = browser.get(send_form(browser, forward=FORWARD, reverse=REVERSE).location).text
+    assert "Nothing was searched" in page, "the hub has no sequences"
+    people.published(record())
+    page = browser.get(send_form(browser, forward="NNNN", reverse=REVERSE).location).text
+    assert "Nothing was searched" in page and "too ambiguous" in page
+
+
 def test_many_products_are_sorted_and_paged(people: People, app: Flask) -> None:
     text = "".join(f">r{number:02}\n{record(number, at=100 + number)}\n" for number in range(30))
     browser = browser_of(app, people.stranger)
