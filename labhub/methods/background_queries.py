@@ -131,6 +131,8 @@ class Row:
     stopped: bool
     is_expected: bool
     """Whether a product is what the method is for: it detects this taxon."""
+    is_judged: bool
+    """Whether that can be said: not of a taxon-specific method that names no taxon."""
     products: int
     max_mismatches: int
     refused: list[str]
@@ -150,7 +152,7 @@ class BackgroundTable:
     @property
     def unexpected(self) -> int:
         """Genomes with products that nobody wants."""
-        return sum(1 for row in self.rows if row.products and not row.is_expected)
+        return sum(1 for row in self.rows if row.products and row.is_judged and not row.is_expected)
 
 
 def background_table(version: MethodVersion) -> BackgroundTable:
@@ -197,6 +199,7 @@ def background_table(version: MethodVersion) -> BackgroundTable:
             percent=min(99, 100 * result.position // genome.base_count) if is_current else 0,
             stopped=(tries or 0) >= MOST_TRIES,
             is_expected=genome.taxon in own,
+            is_judged=version.specificity is not Specificity.TAXON or bool(_taxon_of(version)),
             products=result.products if is_done else 0,
             max_mismatches=result.settings.get("max_mismatches", 0) if is_current else 0,
             refused=list(result.refused) if is_done else [],
@@ -222,9 +225,13 @@ def _statement(row: Row) -> Text:
     )
 
 
+def _taxon_of(version: MethodVersion) -> str:
+    return version.taxon_scientific or version.taxon_common or ""
+
+
 def _own_taxa(version: MethodVersion, taxa: Collection[str]) -> set[str]:
     """Return those taxa of genomes in which a product is what the method is for."""
-    given = version.taxon_scientific or version.taxon_common
+    given = _taxon_of(version)
     if version.specificity is not Specificity.TAXON or not given:
         return set()
     meant = scientific_names({given, *taxa})

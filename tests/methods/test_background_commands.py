@@ -380,6 +380,15 @@ def test_products_are_expected_in_the_own_taxon_of_taxon_specific_methods(
     assert table.unexpected == (0 if expected else 1)
 
 
+def test_a_taxon_specific_method_without_taxon_is_not_judged(app: Flask, genome: Any) -> None:
+    genome(AMPLICON + bases(500), taxon="Zea mays")
+    version = make_method(specificity="taxon", taxon=None, reference_method=None)
+    work(app)
+    table = queries.background_table(version)
+    (row,) = table.rows
+    assert (row.products, row.is_judged, table.unexpected) == (1, False, 0)
+
+
 def test_the_page_of_a_method_says_what_was_found(app: Flask, genome: Any, client: FlaskClient) -> None:
     genome(bases(500) + AMPLICON, taxon="Oryza sativa", name="Rice <x>")
     version = make_method(state="published")
