@@ -33,7 +33,9 @@ def measured(command, out, cap):
     """Run a program; return CPU seconds and peak memory in MB, or None when it took too long."""
     begun, peak = time.monotonic(), 0
     with open(out, "wb") as file:
-        child = subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL, cwd=PROJECT)
+        child = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.DEVNULL, cwd=PROJECT, env=ENVIRONMENT
+        )
         while True:
             try:  # ru_maxrss of a child is never below its parent's
                 status = Path(f"/proc/{child.pid}/status").read_text()
@@ -55,8 +57,10 @@ def measured(command, out, cap):
     return used.ru_utime + used.ru_stime, (used.ru_maxrss if used.ru_maxrss > own else peak) / 1024
 
 
-JUDGED = 50
-"""Assays whose products on a large library are compared with the search of every place."""
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+"""As installed: Python keeps what it compiled."""
+JUDGED = 2000
+"""Assays times megabases that the search of every place is asked for; of larger sets a part of the assays."""
 
 
 class Place:
@@ -171,7 +175,7 @@ def seqkit(folder, place, assays):
     return command, found
 
 
-PEERS = {"ipcress": (ipcress, 100), "primersearch": (primersearch, 100), "seqkit amplicon": (seqkit, 10)}
+PEERS = {"ipcress": (ipcress, 100), "primersearch": (primersearch, 10), "seqkit amplicon": (seqkit, 10)}
 """Each with the most assays that it is given: they grow with the number of assays."""
 
 
@@ -179,8 +183,9 @@ def compare(place, assays, methods, folder, options):
     """Measure one set of assays on one library; return rows of the table."""
     begun = time.monotonic()
     judged = {name for name, *_oligos in assays}
-    if place.megabases > 50:  # assays do not depend on each other: some of them judge all
-        judged = {name for name, *_oligos in assays[:: max(len(assays) // JUDGED, 1)]}
+    if len(assays) * place.megabases > JUDGED:  # assays do not depend on each other: some judge all
+        step = round(len(assays) * place.megabases / JUDGED)
+        judged = {name for name, *_oligos in assays[::step]}
     truth = brute.products([row for row in assays if row[0] in judged], place.records, place.circular)
     print(f"brute force: {len(truth)} products, {time.monotonic() - begun:.0f} s", file=sys.stderr)
     rows = []
@@ -320,7 +325,7 @@ def report(sets, least, curves, warm, options):
         "",
         f"{date.today():%d %B %Y}, {os.cpu_count()} cores {cpu_name()}, Python {platform.python_version()}, one thread, at most 3 mismatches a primer, 3' end of 3, "
         f"40 to {MOST} bp; CPU seconds of the whole process (median of {options.runs}; other programs once), load of the machine {os.getloadavg()[0]:.1f}. Recall, extra and",
-        f"wrong (another number of mismatches) are against a search of every place without seeds (on the large library for {JUDGED} of the assays). Other programs got circular records lengthened by "
+        f"wrong (another number of mismatches) are against a search of every place without seeds (of large sets for some of the assays). Other programs got circular records lengthened by "
         f"{MOST + 25} bases; extra are theirs outside the common rules.",
         "",
         "| assays × library | products | program | CPU s | MB | recall | extra | wrong | CPU, program / labhub with a pack |",
