@@ -1,10 +1,10 @@
 """Every product, by comparing every oligo with every place: no seeds, and nothing of labhub.
 
-Bit-sliced: one bit a place, 64 places a word, counters that stay at four. The rules are those of docs/insilico.md.
+Bit-sliced: one bit a place, 64 places a word, counters that stay at four, so for 3 mismatches only.
+The rules are those of docs/insilico.md.
 """
 
 import numpy as np
-
 from world import turned
 
 SETS = dict(zip("ACGTRYSWKMBDHVN", (1, 2, 4, 8, 5, 10, 6, 9, 12, 3, 14, 13, 11, 7, 15), strict=True))
@@ -16,7 +16,7 @@ BLOCK = 1 << 20
 """Places that are compared at once."""
 
 
-def products(assays, records, circular, mismatches=3, exact=3, least=40, most=1500):
+def products(assays, records, circular, exact=3, least=40, most=1500):
     """Return {(assay, record, start, size, strand): (mm_f, mm_r, probe_mm)}, starts 0-based."""
     text, starts, lengths = [], [], []
     position = 0
@@ -59,7 +59,6 @@ def products(assays, records, circular, mismatches=3, exact=3, least=40, most=15
                     more = two & carry
                     two ^= carry
                     four |= more
-            assert mismatches == 3
             hits = np.flatnonzero(np.unpackbits((~(four | over)).view(np.uint8), bitorder="little"))
             for hit in hits.tolist():
                 word, bit = hit >> 6, np.uint64(hit & 63)

@@ -1,9 +1,9 @@
 """Seeded sequences and assays: a library like a vector collection, a background like a genome.
 
-The library: records of about 8 kb put together from shared parts, each copy changed by 0 to 3 %, on either strand,
-60 % circular and cut at any place; some lower case, runs of N, ambiguity letters. The background: blocks of
-varying GC content with diverged repeats, homopolymers and gaps. Assays: primers of 18 to 25 bases with 0 to 3
-changes off the 3' end, a tenth degenerate, two thirds with a probe.
+The library: records of about 8 kb put together from shared parts, each copy changed by 0 to 3 %, on either
+strand, 60 % circular and cut at any place; some lower case, runs of N, ambiguity letters. The background:
+blocks of varying GC content with diverged repeats, homopolymers and gaps. Assays: primers of 18 to 25 bases
+with 0 to 3 changes off the 3' end, a tenth degenerate, two thirds with a probe.
 """
 
 from pathlib import Path
