@@ -471,6 +471,7 @@ _PAIR: dict[str, Any] = {
     "method_title": MethodVersion.title,
     "specificity": MethodVersion.specificity,
     "sequence": ReferenceSequence.accession,
+    "sequence_name": ReferenceSequence.source_accession,
     "sequence_title": ReferenceSequence.title,
     "organism": ReferenceSequence.organism,
     "length_bp": ReferenceSequence.length_bp,
@@ -715,6 +716,7 @@ def _add_missing_sequences(actor: Actor | None, version_id: int, section: Sectio
     query = (
         select(
             ReferenceSequence.accession.label("sequence"),
+            ReferenceSequence.source_accession.label("sequence_name"),
             ReferenceSequence.title.label("sequence_title"),
             ReferenceSequence.organism,
             ReferenceSequence.length_bp,
@@ -957,9 +959,10 @@ def page_of_changes(actor: Actor | None, *, own: bool, page: int, page_size: int
 # Files -----------------------------------------------------------------------------------------
 
 TABLE = (
-    "method", "method_version", "method_state", "method_title", "specificity", "sequence", "sequence_title",
-    "organism", "judgement", "expectation", "reasons", "mismatches", "mm_forward", "mm_reverse", "mm_probe",
-    "size_bp", "published_bp", "products", "sizes", "start", "end", "strand", "assay", "rule", "computed_at",
+    "method", "method_version", "method_state", "method_title", "specificity", "sequence", "sequence_name",
+    "sequence_title", "organism", "judgement", "expectation", "reasons", "mismatches", "mm_forward",
+    "mm_reverse", "mm_probe", "size_bp", "published_bp", "products", "sizes", "start", "end", "strand", "assay",
+    "rule", "computed_at",
 )  # fmt: skip
 """Columns of a downloaded table, a pair a line."""
 

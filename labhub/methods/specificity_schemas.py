@@ -72,6 +72,7 @@ class PairOut(Schema):
     method_title = fields.String()
     specificity = _words(Specificity)
     sequence = fields.String()
+    sequence_name = fields.String(metadata={"description": "Its name in its source."})
     sequence_title = fields.String()
     organism = fields.String()
     judgement = fields.String(metadata={"enum": FOUND})
@@ -105,6 +106,7 @@ class MissingOut(Schema):
     method_title = fields.String()
     specificity = _words(Specificity)
     sequence = fields.String()
+    sequence_name = fields.String(metadata={"description": "Its name in its source."})
     sequence_title = fields.String()
     organism = fields.String()
 

@@ -123,3 +123,18 @@ def test_taxon_methods_go_by_the_organism() -> None:
     assert expectation(maize, Origin(organism="Glycine max")) is Expectation.UNEXPECTED
     assert expectation(maize, Origin(organism="synthetic DNA construct")) is Expectation.UNKNOWN
     assert expectation(maize, Origin(organism="")) is Expectation.UNKNOWN
+
+
+def test_a_changed_figure_needs_a_new_version_of_the_rule() -> None:
+    """Pairs are computed anew only when the version changes: give the rule a new one, then change this."""
+    figures = (
+        RULE.max_mismatches,
+        RULE.min_size,
+        RULE.max_size,
+        RULE.near_end,
+        RULE.most_primer_mismatches,
+        RULE.most_probe_mismatches,
+        RULE.size_tolerance,
+        RULE.size_tolerance_bp,
+    )
+    assert (RULE.version, figures) == ("2026-1", (3, 40, 1500, 5, 1, 2, 0.1, 5))
