@@ -961,8 +961,8 @@ def page_of_changes(actor: Actor | None, *, own: bool, page: int, page_size: int
 TABLE = (
     "method", "method_version", "method_state", "method_title", "specificity", "sequence", "sequence_name",
     "sequence_title", "organism", "judgement", "expectation", "reasons", "mismatches", "mm_forward",
-    "mm_reverse", "mm_probe", "size_bp", "published_bp", "products", "sizes", "start", "end", "strand", "assay",
-    "rule", "computed_at",
+    "mm_reverse", "mm_probe", "size_bp", "published_bp", "products", "sizes", "start", "end", "strand",
+    "assay", "rule", "computed_at",
 )  # fmt: skip
 """Columns of a downloaded table, a pair a line."""
 
