@@ -30,6 +30,8 @@ WORD = 12
 SPACED_GROUPS = 60
 """About so many groups of seeds are taken of a query, the next at most ``MOST_STEP`` bases further on."""
 MOST_STEP = 16
+LONG_STEP = 24
+"""The same for reads over 1,000 bases, which have seeds enough."""
 CHUNK = 1 << 20
 """Bases of the reference that are looked at in one go."""
 BATCH_WORDS = 600_000
@@ -183,13 +185,11 @@ def identify_reads(
     settings: Settings = Settings(),
     *,
     visible: Any = None,
-    index: Any = None,
     progress: Progress | None = None,
 ) -> list[Identification]:
     """Return what was found of each read, in their order.
 
     ``visible`` is a mask of the records that may be told; others take no part in the search.
-    ``index`` is a position index of the library, if there is one: then the library is not scanned.
     """
     found: list[Identification | None] = [None] * len(reads)
     if not len(library.lengths) or (visible is not None and not visible.any()):
@@ -197,7 +197,7 @@ def identify_reads(
     letters = _Letters(library)
     done = 0
     for batch in _batches(reads, library):
-        search = _Search(batch, library, letters, settings, visible, index)
+        search = _Search(batch, library, letters, settings, visible)
         for number, each in search.run():
             found[number] = each
             done += 1
@@ -287,12 +287,14 @@ def _batches(reads: Sequence[Read], library: PackedLibrary) -> Iterator[_Batch]:
     share = (library.size >> 2) / 4**WORD  # chance hits of one seed
     most_words = int(min(BATCH_WORDS, max(2_000, MOST_PAIRS / 2 / max(share, 1e-9))))
     order = sorted(range(len(reads)), key=lambda number: len(reads[number].bases))
+    lengths = np.array([len(read.bases) for read in reads])
     low = 0
     for most, stride, shift in _CLASSES:
         words, batch = 0, []
+        seeds = (2 * stride * (np.maximum(0, lengths - WORD) // _steps(lengths, stride) + 1)).tolist()
         while low < len(order) and len(reads[order[low]].bases) <= most:
             number = order[low]
-            words += 2 * stride * _groups(len(reads[number].bases), stride)
+            words += seeds[number]
             batch.append(number)
             low += 1
             if words >= most_words or len(batch) >= BATCH_READS:
@@ -302,12 +304,10 @@ def _batches(reads: Sequence[Read], library: PackedLibrary) -> Iterator[_Batch]:
             yield _Batch(batch, [reads[n] for n in batch], stride, shift)
 
 
-def _step(length: int, stride: int) -> int:
-    return max(stride, min(MOST_STEP, (length - WORD + 1) // SPACED_GROUPS))
-
-
-def _groups(length: int, stride: int) -> int:
-    return max(0, length - WORD) // _step(length, stride) + 1
+def _steps(lengths: Any, stride: int) -> Any:
+    """Return how far apart the groups of seeds of reads are."""
+    most = np.where(lengths > _CLASSES[1][0], LONG_STEP, MOST_STEP)
+    return np.maximum(stride, np.minimum(most, (lengths - WORD + 1) // SPACED_GROUPS))
 
 
 # --- the search
@@ -357,13 +357,12 @@ class _Search:
         letters: _Letters,
         settings: Settings,
         visible: Any,
-        index: Any,
     ) -> None:
         from edlib import align
 
         self.align = align
         self.batch, self.library, self.letters = batch, library, letters
-        self.settings, self.visible, self.index = settings, visible, index
+        self.settings, self.visible = settings, visible
         self.longest = max(len(read.bases) for read in batch.reads)
         wide = 1 << batch.shift
         spans = library.lengths + self.longest + 4 * wide
@@ -378,8 +377,7 @@ class _Search:
     def run(self) -> Iterator[tuple[int, Identification]]:
         """Yield the number of each read of the batch with what was found of it."""
         self._enter()
-        places, ranks = self._looked_up() if self.index is not None else self._scanned()
-        places, ranks = self._located(places, ranks)
+        places, ranks = self._located(*self._scanned())
         for low, high in self._portions(ranks):
             bins = self._binned(places, ranks, low, high)
             tops = self._tops(bins)
@@ -406,7 +404,8 @@ class _Search:
         starts = np.cumsum(sizes) - sizes
         pair = np.repeat(np.arange(len(texts)), sizes)
         at = np.arange(int(sizes.sum())) - np.repeat(starts, sizes)
-        steps = np.maximum(stride, np.minimum(MOST_STEP, (sizes - WORD + 1) // SPACED_GROUPS))
+        steps = _steps(sizes, stride)
+        self.steps = steps[::2]
         taken = (at % np.repeat(steps, sizes) < stride) & (at <= np.repeat(sizes, sizes) - WORD)
         odd = np.concatenate([[0], np.cumsum(codes > 3)])
         clean = odd[WORD : WORD + len(at)] == odd[: len(at)]
@@ -484,9 +483,6 @@ class _Search:
         sixteens &= np.uint32(4**WORD - 1)
         return sixteens
 
-    def _looked_up(self) -> tuple[Any, Any]:
-        raise NotImplementedError
-
     # pairs of a seed and a place, binned by diagonal
 
     def _portions(self, ranks: Any) -> Iterator[tuple[int, int]]:
@@ -535,8 +531,11 @@ class _Search:
         self.early_offset = offsets[self.early]
         return (self.bin_first[records] << shift) + offsets + self.longest, ranks
 
-    def _pairs(self, places: Any, ranks: Any, mine: Any) -> tuple[Any, Any]:
-        """Return place and entry of each pair of a hit with an entry of its word, among entries ``mine``."""
+    def _pairs(self, places: Any, ranks: Any, mine: Any, added: Any) -> tuple[Any, Any]:
+        """Return place and entry of each pair of a hit with an entry of its word, among entries ``mine``.
+
+        ``added`` is what an entry adds to the place of its hit.
+        """
         if mine is None:
             firsts, entries = self.entry_first, None
         else:
@@ -545,12 +544,12 @@ class _Search:
         first = firsts[ranks]
         repeats = firsts[ranks + 1] - first
         ends = np.cumsum(repeats)
-        entry = np.repeat(first - (ends - repeats), repeats)
-        entry += np.arange(len(entry))
-        place = np.repeat(places, repeats)
+        entry = np.repeat((first - (ends - repeats)).astype(np.int32), repeats)
+        entry += np.arange(len(entry), dtype=np.int32)
         if entries is not None:
             entry = entries[entry]
-        place -= self.entry_at[entry]
+        place = added[entry]
+        place += np.repeat(places, repeats)
         if len(self.early):
             # pairs of the early hits only: those over the origin go to the end of the record, and
             # the first bins of a circular record lie beside its last ones
@@ -570,10 +569,10 @@ class _Search:
         mine = None
         if not whole:
             mine = self.kept & (self.entry_pair >= 2 * low) & (self.entry_pair < 2 * high)
-        place, entry = self._pairs(places, ranks, mine)
-        bits = int(self.bin_first[-1]).bit_length()
-        place >>= self.batch.shift
-        place += (self.entry_pair[entry] - 2 * low) << bits
+        bits, shift = int(self.bin_first[-1]).bit_length(), self.batch.shift
+        added = ((self.entry_pair - 2 * low) << (bits + shift)) - self.entry_at
+        place, _entry = self._pairs(places, ranks, mine, added)
+        place >>= shift
         if (2 * (high - low)) << bits <= 1 << 32:
             place = place.astype(np.uint32)  # sorts in half the time
         place.sort()
@@ -596,7 +595,8 @@ class _Search:
         """Return the single hits of some queries."""
         wanted = np.zeros(len(self.batch.reads), bool)
         wanted[numbers] = True
-        place, entry = self._pairs(places, ranks, self.kept & wanted[self.entry_pair >> 1])
+        mine = self.kept & wanted[self.entry_pair >> 1]
+        place, entry = self._pairs(places, ranks, mine, -self.entry_at)
         order = np.lexsort((self.entry_at[entry], place >> self.batch.shift, self.entry_pair[entry]))
         entry = entry[order]
         return _Seeds(self.entry_pair[entry], place[order] >> self.batch.shift, self.entry_at[entry])
@@ -604,7 +604,7 @@ class _Search:
     def _tops(self, bins: _Bins) -> dict[int, list[tuple[int, int]]]:
         """Return of each query its best bins as (hits, bin), most hits first."""
         few = np.minimum(2, np.maximum(1, self.sure // 6))  # a short query has few seeds
-        few = np.maximum(few, self.sure // 100)
+        few = np.maximum(few, self.sure // 50)  # even at 75 % identity one in thirty is whole
         good = np.flatnonzero(bins.peak & (bins.count >= few.min()))
         number, count = bins.pair[good] >> 1, np.minimum(bins.count[good], 0xFFFF)
         if not len(number):
@@ -679,7 +679,7 @@ class _Search:
             text, start = self.letters.window(record, diagonal - wide - pad, length + 3 * wide + 2 * pad)
             query = self.backward[number] if strand else self.forward[number]
             # lost seeds tell about how far it is; a low bound is quick
-            likely = 2 * max(sure - count, 4)
+            likely = 8 + max(sure - count, 0) * int(self.steps[number]) // 6
             found = self.align(query, text, mode="HW", task="distance", k=min(bound, likely))
             if found["editDistance"] < 0 and likely < bound:
                 found = self.align(query, text, mode="HW", task="distance", k=bound)
@@ -691,7 +691,7 @@ class _Search:
                 best, tied = distance, count - 1
                 bound = min(most, best + margin)
                 # each difference spoils so many groups of seeds; and a rival within chance of the best
-                chance = 4 * sqrt(count * max(0.0, 1 - count / max(sure, 1)) + 1)
+                chance = 3 * sqrt(count * max(0.0, 1 - count / max(sure, 1)) + 1)
                 needed = max(sure - best * killed, int(count - chance) if sure else 0)
         return near
 
