@@ -91,9 +91,9 @@ def test_straight_walk_is_stopped_for_thirty_days(
 ) -> None:
     """Who walks base by base, and goes on every day after the stop."""
     left, right, users = hidden
-    ask = service(users[:accounts], fake_clock, most_a_day=4)
+    ask = service(users[:accounts], fake_clock, most_a_day=2)
     walkers = list(both_ends(left, right, ask, seed=accounts))
-    for turn in range(DAYS * 4 * accounts):
+    for turn in range(DAYS * 2 * accounts):
         walkers[turn % 2].step()
     assert 0 < sum(walker.gained for walker in walkers) <= 30
     assert len(queries.stop_cases(actor_of(make_user(Role.SECRETARIAT)))) == 1
@@ -108,8 +108,8 @@ def test_careful_walk_gains_little_in_thirty_days(
     if database != "sqlite":
         pytest.skip("the same rules on either database; played once")
     left, right, users = hidden
-    most = 4 * accounts
-    ask = service(users[:accounts], fake_clock, most_a_day=4)
+    most = 3 * accounts
+    ask = service(users[:accounts], fake_clock, most_a_day=3)
     walkers = list(both_ends(left, right, ask, seed=7 + accounts, guard=Guard()))
     for turn in range(DAYS * most):
         if not walkers[turn % 2].step() and not walkers[1 - turn % 2].step():
