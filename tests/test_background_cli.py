@@ -25,28 +25,15 @@ def test_a_genome_from_adding_to_removing(folder: Path) -> None:
     assert (row["slug"], row["taxon"], row["bases"]) == ("maize-chloroplast", "Zea mays", 3000)
     assert added.stderr == ""  # no progress bar when piped
 
-    again = labhub(
-        folder, "sequences", "background", "add", str(folder / "maize.fa"), "--circular", check=False
-    )
-    assert (again.returncode, again.stdout) == (1, "")
-    assert again.stderr == "labhub: These sequences are there already, as Maize chloroplast.\n"
-
     (folder / "bad.fa").write_text(">x\nACGT\nELVIS\n")
     bad = labhub(folder, "sequences", "background", "add", str(folder / "bad.fa"), check=False)
     assert bad.returncode == 1
     assert bad.stderr == "labhub: Line 3, record x: E is no base; proteins are not taken here.\n"
 
-    listed = json.loads(labhub(folder, "sequences", "background", "list", "--json").stdout)
-    assert [each["name"] for each in listed] == ["Maize chloroplast"]
-
     (folder / "assays.tsv").write_text(f"id\tforward\treverse\nover\t{bases[-30:-10]}\t{'ACGT' * 5}\n")
     search = ("insilico", "--methods", str(folder / "assays.tsv"), "--reference")
     found = labhub(folder, *search, "background:maize-chloroplast")
     assert "in 1 records, 3000 bases" in found.stderr
-    unknown = labhub(folder, *search, "background:rice", check=False)
-    assert (unknown.returncode, unknown.stderr) == (1, "labhub: There is no background genome rice.\n")
-
-    assert labhub(folder, "doctor").returncode == 0
     (path,) = Path(folder).rglob("*.labpack")
     content = bytearray(path.read_bytes())
     content[100] ^= 1
@@ -65,4 +52,3 @@ def test_a_genome_from_adding_to_removing(folder: Path) -> None:
     removed = labhub(folder, "sequences", "background", "remove", "MAIZE CHLOROPLAST")
     assert removed.stdout == "Removed Maize chloroplast.\n"
     assert not list(Path(folder).rglob("*.labpack"))
-    assert labhub(folder, "doctor").returncode == 0
