@@ -354,7 +354,7 @@ def record_of(actor: Actor, sequence: ReferenceSequence) -> dict[str, Any]:
                 "label": feature.label,
                 "location": feature.location,
             }
-            for feature in queries.features_of(actor, sequence)
+            for feature in queries.feature_rows(actor, sequence)
         ],
         **_equivalents(queries.equivalents(actor, sequence)),
         "created_at": sequence.created_at,

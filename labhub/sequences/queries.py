@@ -459,6 +459,25 @@ def features_of(actor: Actor | None, sequence: ReferenceSequence) -> list[Sequen
     )
 
 
+def feature_rows(actor: Actor | None, sequence: ReferenceSequence) -> Sequence[Any]:
+    """Return what maps and tables show of the features, without their qualifiers; none when closed."""
+    if not may_see_bases(actor, sequence):
+        return []
+    return db.session.execute(
+        select(
+            SequenceFeature.position,
+            SequenceFeature.kind,
+            SequenceFeature.label,
+            SequenceFeature.start_bp,
+            SequenceFeature.end_bp,
+            SequenceFeature.strand,
+            SequenceFeature.location,
+        )
+        .where(SequenceFeature.sequence_id == sequence.id)
+        .order_by(SequenceFeature.position)
+    ).all()
+
+
 def has_wrapping_features(sequence: ReferenceSequence) -> bool:
     """Whether a feature crosses the origin, which a linear record has none of."""
     return (

@@ -12,7 +12,7 @@ from labhub.i18n import Text, _
 from labhub.methods import assays, link_queries
 from labhub.methods import queries as method_queries
 from labhub.sequences import insilico, maps, queries
-from labhub.sequences.models import ReferenceSequence, SequenceFeature, Topology
+from labhub.sequences.models import ReferenceSequence, Topology
 from labhub.sequences.oligos import IUPAC, read_oligo, reverse_complement
 from labhub.sequences.packed import pack
 from labhub.web.downloads import SANDBOX
@@ -30,7 +30,8 @@ class SequenceMap:
     codes: tuple[str, ...]
     """Methods whose products were looked for."""
     remarks: tuple[Text, ...]
-    features: tuple[SequenceFeature, ...]
+    features: tuple[Any, ...]
+    """The rows of the table of features."""
 
 
 def map_of(actor: Actor, sequence: ReferenceSequence, codes: list[str] | None) -> SequenceMap:
@@ -45,7 +46,7 @@ def map_of(actor: Actor, sequence: ReferenceSequence, codes: list[str] | None) -
                 "they name."
             )
         )
-    features = queries.features_of(actor, sequence)
+    features = queries.feature_rows(actor, sequence)
     if codes is None:
         linked = link_queries.linked_methods(actor, [link.code for link in sequence.method_links])
         codes = [method.code for method in linked[:MOST_METHODS]]
