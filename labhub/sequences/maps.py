@@ -302,9 +302,10 @@ class _Pen:
         """Add a part with its words: on a page a link to its row."""
         title = f"<title>{_text(words)}</title>"
         if self.linked:
+            # The title names a part; what has no label of its own is named twice, for older readers.
+            name = "" if "<text" in shapes else f" aria-label={_quoted(words)}"
             self.pieces.append(
-                f'<a class="map-part" id="{self.prefix}-{anchor}" href="#{anchor}" '
-                f"aria-label={_quoted(words)}>{title}{shapes}</a>"
+                f'<a class="map-part" id="{self.prefix}-{anchor}" href="#{anchor}"{name}>{title}{shapes}</a>'
             )
         else:
             self.pieces.append(f'<g role="img" aria-label={_quoted(words)}>{title}{shapes}</g>')
