@@ -78,7 +78,7 @@ def _file_or_hub(context: click.Context, parameter: click.Parameter, given: Any)
 @click.option(
     "--within",
     type=click.FloatRange(0, 50),
-    default=1.0,
+    default=0.5,
     show_default=True,
     help="Percent points under the best that are told too.",
 )

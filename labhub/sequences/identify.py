@@ -76,7 +76,7 @@ class Settings:
 
     least_identity: float = 70.0
     """Percent of the whole query below which a reference is no hit."""
-    within: float = 1.0
+    within: float = 0.5
     """References so many percent points under the best are told too."""
     most_hits: int = 10
     """References told of one query."""
