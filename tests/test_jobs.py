@@ -22,6 +22,18 @@ def wait_until(condition: object, seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
+def stop(consumer: EmbeddedConsumer) -> None:
+    """Stop a consumer and wait for the task in hand: the next test replaces the database."""
+    consumer.stop()
+    for thread in (
+        consumer.thread,
+        consumer.watcher,
+        *(each for _worker, each in consumer.consumer.worker_threads),
+    ):
+        thread.join(20)
+        assert not thread.is_alive(), thread
+
+
 def run_one_mail(app: Flask, config: object) -> FakePostman:
     postman = FakePostman()
     jobs = make_jobs(app, config, postman)  # type: ignore[arg-type]
@@ -31,9 +43,7 @@ def run_one_mail(app: Flask, config: object) -> FakePostman:
     consumer.start()
     jobs.send_mail()
     wait_until(lambda: postman.messages)
-    consumer.stop()
-    consumer.thread.join(20)
-    assert not consumer.thread.is_alive()
+    stop(consumer)
     jobs.huey.storage.close()
     return postman
 

@@ -19,6 +19,7 @@ from labhub.work import commands, kinds, views
 from labhub.work.models import BackgroundJob, JobState
 from tests.conftest import FakePostman
 from tests.factories import PASSWORD, bearer, browser_of, make_user, submit
+from tests.test_jobs import stop
 
 
 @pytest.fixture
@@ -147,13 +148,10 @@ def run_in_consumer(app: Flask, owner: User, config: Any) -> None:
         for number in (left, told):
             assert wait_until_done(number).state is JobState.DONE
     finally:
-        consumer.stop()
-        consumer.thread.join(20)
-        consumer.watcher.join(20)
+        stop(consumer)
         jobs.huey.storage.close()
         app.extensions["labhub.jobs"] = own
         commands.WAKERS[db.engine] = waker
-    assert not consumer.thread.is_alive() and not consumer.watcher.is_alive()
 
 
 def test_the_embedded_queue_works_jobs_off(owner: User, app: Flask, tmp_path: Path) -> None:
