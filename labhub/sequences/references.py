@@ -7,6 +7,7 @@ FASTA of any size, GenBank, EMBL and SnapGene as ``formats.py`` limits them, gzi
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, cast
 
 from labhub.errors import Invalid, Refusal
@@ -14,9 +15,11 @@ from labhub.file_kinds import FileKind, shown
 from labhub.i18n import Message, _
 from labhub.sequences import formats
 from labhub.sequences.fasta import Reading, read_fasta
-from labhub.sequences.packed import Bases, PackedLibrary, open_pack, pack
+from labhub.sequences.packed import Bases, PackedLibrary, open_pack, pack, write_pack
 
 PACK = "labpack"
+IN_MEMORY = 256 << 20
+"""Bytes of files; larger ones are packed into a temporary file instead of memory."""
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b">", FileKind.FASTA),
     (b"LOCUS", FileKind.GENBANK),
@@ -135,5 +138,15 @@ def libraries_of(paths: Sequence[Path], reading: Reading, *, skip_bad: bool = Fa
         libraries.append(library)
     others = [path for path in paths if path not in packs]
     if others:
-        libraries.append(pack(every_record(others, reading, skip_bad=skip_bad)))
+        records = every_record(others, reading, skip_bad=skip_bad)
+        large = sum(path.stat().st_size for path in others) > IN_MEMORY
+        libraries.append(_packed_on_disk(records) if large else pack(records))
     return libraries
+
+
+def _packed_on_disk(records: Iterable[tuple[str, Bases, bool]]) -> PackedLibrary:
+    """Return records packed into a file that lasts as long as somebody uses the library."""
+    with TemporaryDirectory(prefix="labhub-") as folder:
+        path = Path(folder) / f"references.{PACK}"
+        write_pack(path, records)
+        return open_pack(path)  # what is mapped stays when the name is gone

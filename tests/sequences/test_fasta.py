@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pytest
 
 from labhub.errors import Invalid
-from labhub.sequences import fasta
+from labhub.sequences import fasta, references
 from labhub.sequences.fasta import Reading, read_fasta
 from labhub.sequences.packed import pack
 from labhub.sequences.references import every_record, libraries_of
@@ -178,6 +178,16 @@ def test_a_line_of_many_megabytes_is_read_in_bounded_memory(tmp_path: Path, how:
     records, bases, megabytes = map(int, done.stdout.split())
     assert (records, bases) == (2, (96 << 20) + 4)
     assert megabytes < 80
+
+
+def test_large_files_are_packed_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _written(tmp_path / "a.fa", b">a\nACGTNACGT\n>b [topology=circular]\nGGCC\n")
+    (memory,) = libraries_of([path], Reading())
+    monkeypatch.setattr(references, "IN_MEMORY", 10)
+    (disk,) = libraries_of([path], Reading())
+    assert disk.path is not None and not disk.path.exists()
+    assert disk.digest == memory.digest
+    assert [disk.bases(record) for record in range(2)] == ["ACGTNACGT", "GGCC"]
 
 
 def test_many_tiny_records_are_read(tmp_path: Path) -> None:
