@@ -441,11 +441,11 @@ class _Search:
         ones = np.bitwise_count(eights)
         before = (np.cumsum(ones, dtype=np.int64) - ones).astype(np.int32)
         found_places, found_ranks = [], []
-        counts = np.zeros(len(self.words), np.int64)
+        counts, counted, fresh = np.zeros(len(self.words), np.int64), 0, 0
         for low, phase in product(range(0, size, CHUNK), range(0, 4, stride)):
             words = self._words_of(low, min(low + CHUNK, size), phase)
-            hit = table.take(words >> np.uint32(3), mode="clip")
-            hit >>= (words & np.uint32(7)).astype(np.uint8)
+            hit = table.take(np.right_shift(words, 3, dtype=np.int64), mode="clip")
+            hit >>= words.view(np.uint8)[::4] & np.uint8(7)
             hit &= np.uint8(1)
             where = np.flatnonzero(hit.view(bool))
             if not len(where):
@@ -455,15 +455,13 @@ class _Search:
             below = (np.uint64(1) << (words & np.uint32(63)).astype(np.uint64)) - np.uint64(1)
             ranks = before[eight] + np.bitwise_count(eights[eight] & below)
             places = where * 4 + (low + phase)
-            counts += np.bincount(ranks, minlength=len(counts))
-            many = np.flatnonzero((counts > MOST_OF_A_WORD) & ~self.dropped)
-            if len(many):
-                self.dropped[many] = True
-                gone = self.words[many]
-                for word in gone.tolist():
-                    table[word >> 3] &= ~(1 << (word & 7)) & 255
             found_places.append(places)
             found_ranks.append(ranks.astype(np.int32))
+            fresh += len(ranks)
+            if fresh > MOST_PAIRS // 4:
+                self._drop_common(found_ranks[counted:], counts, table)
+                counted, fresh = len(found_ranks), 0
+        self._drop_common(found_ranks[counted:], counts, table)
         if not found_places:
             return np.zeros(0, np.int64), np.zeros(0, np.int32)
         places, ranks = np.concatenate(found_places), np.concatenate(found_ranks)
@@ -472,14 +470,28 @@ class _Search:
             places, ranks = places[kept], ranks[kept]
         return places, ranks
 
+    def _drop_common(self, ranks: list[Any], counts: Any, table: Any) -> None:
+        """Take words that stand at too many places out of the table; ``counts`` goes on."""
+        if ranks:
+            counts += np.bincount(np.concatenate(ranks), minlength=len(counts))
+        many = np.flatnonzero((counts > MOST_OF_A_WORD) & ~self.dropped)
+        self.dropped[many] = True
+        for word in self.words[many].tolist():
+            table[word >> 3] &= ~(1 << (word & 7)) & 255
+
     def _words_of(self, low: int, high: int, phase: int) -> Any:
         """Return the words at each fourth place of [low, high) from ``low + phase`` on; 4 divides ``low``."""
-        packed = self.library.packed[low >> 2 : -(-high // 4) + 3]
-        sixteens = packed[3:].astype(np.uint32)
-        for part in (packed[2:-1], packed[1:-2], packed[:-3]):
-            sixteens <<= np.uint32(8)
-            sixteens |= part
-        sixteens >>= np.uint32(2 * phase)
+        wanted = -(-high // 4) - (low >> 2)
+        fours = -(-wanted // 4)
+        packed = self.library.packed[low >> 2 : (low >> 2) + 4 * fours + 3]
+        if len(packed) < 4 * fours + 3:
+            packed = np.concatenate([packed, np.zeros(4 * fours + 3 - len(packed), np.uint8)])
+        sixteens = np.empty((fours, 4), np.uint32)
+        for shift in range(4):
+            sixteens[:, shift] = packed[shift : shift + 4 * fours].view("<u4")
+        sixteens = sixteens.ravel()[:wanted]
+        if phase:
+            sixteens >>= np.uint32(2 * phase)
         sixteens &= np.uint32(4**WORD - 1)
         return sixteens
 
