@@ -14,7 +14,7 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
 TEMPLATES = sorted(ROOT.rglob("templates/**/*.html"))
 SAME_IN_ALL_LANGUAGES = re.compile(
     r"\b(labhub|JSON|CSV|XLSX|PDF|DOCX|FASTA|GenBank|EMBL|API|SHA-?256|URL|UTC|UTF-8|OECD|BCH|LMOs?|LOD|LOQ|RSD[rR]|PCR"
-    r"|qPCR|dPCR|SOP|ISO|IUPAC|COUNTER|GTIN|bp|nM|µL|refget|LH|LHS|A08\.2|CP-VIII/3|MON|Markdown|x)\b|5'|3'|&\w+;"
+    r"|qPCR|dPCR|SOP|ISO|IUPAC|COUNTER|GTIN|bp|nM|µL|refget|LH|LHS|A08\.2|CP-VIII/3|MON|Markdown|Tm|x)\b|5'|3'|&\w+;"
 )
 
 
