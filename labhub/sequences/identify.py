@@ -433,10 +433,12 @@ class _Search:
     def _scanned(self) -> tuple[Any, Any]:
         """Return (packed position, rank of its word) of each place that holds a seed."""
         stride, size = self.batch.stride, self.library.size
-        every = np.zeros(4**WORD, bool)
-        every[self.words] = True
-        table = np.packbits(every, bitorder="little")  # 2 MB, so that it stays in the cache
-        del every
+        table = np.zeros(4**WORD >> 3, np.uint8)  # a bit a word: 2 MB, so that it stays in the cache
+        byte = self.words >> np.uint32(3)
+        first = np.flatnonzero(np.r_[True, byte[1:] != byte[:-1]][: len(byte)])
+        if len(first):
+            bit = np.uint8(1) << (self.words & np.uint32(7)).astype(np.uint8)
+            table[byte[first]] = np.bitwise_or.reduceat(bit, first)
         eights = table.view(np.uint64).copy()  # dropping a word from the table must not move the ranks
         ones = np.bitwise_count(eights)
         before = (np.cumsum(ones, dtype=np.int64) - ones).astype(np.int32)
@@ -531,7 +533,12 @@ class _Search:
         over its ends. ``self.early`` marks hits whose diagonals may run over the origin.
         """
         library, shift = self.library, self.batch.shift
-        records, offsets = library.locate(places)
+        if self.batch.stride == 4:  # places ascend
+            edges = np.append(np.searchsorted(places, library.offsets), len(places))
+            records = np.repeat(np.arange(len(library)), np.diff(edges))
+            offsets = places - library.offsets[records]
+        else:
+            records, offsets = library.locate(places)
         good = offsets < library.lengths[records]  # what begins in the wrap was seen at the start
         if self.visible is not None:
             good &= self.visible[records]
