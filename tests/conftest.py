@@ -36,6 +36,11 @@ settings.register_profile("labhub", derandomize=True, deadline=None, database=No
 settings.load_profile("labhub")
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name bytes by their argument: their content may change from run to run (gzip writes the time)."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the database that they run on, and keep each database on one worker."""
     for item in items:
