@@ -4,6 +4,7 @@ A command that needs no hub is run by its own module, so that it starts in a fra
 time that the application takes to load; all others, and the help, come from ``labhub.cli``.
 """
 
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -22,6 +23,8 @@ def main() -> None:
     """Run the command that the arguments name."""
     for words, (module, name) in LIGHT.items():
         if tuple(sys.argv[1 : 1 + len(words)]) == words:
+            # Searches use no linear algebra: its threads would only cost time at the start.
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             command = getattr(import_module(module), name)
             run(command, sys.argv[1 + len(words) :], " ".join(("labhub", *words)))
     import_module("labhub.cli").main()
