@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from tests.services import free_port, wait_for
 
@@ -89,6 +91,16 @@ def test_the_server_answers_and_stops_in_order(hub_folder: Path) -> None:
         assert get(port, "/methods?q=MON810")[0] == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_readiness_is_told_while_other_requests_end(app: Flask) -> None:
+    """Each asks the database over a connection of its own, which nobody else closes."""
+
+    def ask(number: int) -> int:
+        return app.test_client().get("/readyz" if number % 2 else "/healthz").status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(400))) == {200}
 
 
 def test_a_taken_port_is_one_clear_line(hub_folder: Path) -> None:

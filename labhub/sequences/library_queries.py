@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Engine, and_, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from labhub import changes
+from labhub import changes, clock
 from labhub.accounts.actor import Actor
 from labhub.db import db
 from labhub.doctor import Diagnosis
@@ -335,7 +335,9 @@ def _remove_others(folder: Path, key: str) -> None:
     """Remove the files of other keys: who has them mapped keeps them until they let go."""
     for path in folder.iterdir():
         is_other = path.name.startswith("hub-") and not path.name.startswith(f"hub-{key}.")
-        if is_other or (path.name.endswith(".part") and time.time() - path.stat().st_mtime > PART_SECONDS):
+        if is_other or (
+            path.name.endswith(".part") and clock.now().timestamp() - path.stat().st_mtime > PART_SECONDS
+        ):
             path.unlink(missing_ok=True)
 
 

@@ -1,8 +1,12 @@
 """Pages of the hub itself: front page, health, the API's page, the way to another language."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask, Response, current_app, g, render_template, request, url_for
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -158,11 +162,24 @@ def _database_ready() -> bool:
 
 
 def _migrations_ready() -> bool:
-    extension = current_app.extensions["alembic"]
+    """Compare the database with the newest migration, over a connection of this request alone.
+
+    Flask-Alembic keeps one connection for the whole application and closes it at the end of any request.
+    """
     try:
-        return not extension.needs_upgrade()
+        with db.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_heads()
     except SQLAlchemyError:
         return False
+    return set(current) == _newest_migrations(current_app.config["ALEMBIC"]["script_location"])
+
+
+@cache
+def _newest_migrations(folder: str) -> frozenset[str]:
+    config = AlembicConfig()
+    for name, value in (("script_location", folder), ("version_locations", folder), ("path_separator", "os")):
+        config.set_main_option(name, value.replace("%", "%%"))
+    return frozenset(ScriptDirectory.from_config(config).get_heads())
 
 
 def _storage_ready() -> bool:

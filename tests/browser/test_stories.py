@@ -167,7 +167,7 @@ def test_a_sequence_goes_from_a_genbank_file_to_a_public_download(
     analyst.locator("form", has=analyst.locator("[name=file]")).evaluate("form => form.requestSubmit()")
     analyst.wait_for_url(re.compile(r"/sequences/LHS-\d+"))
     address = analyst.url.split("?")[0]
-    expect(analyst.get_by_text("P-story").first).to_be_visible()
+    expect(analyst.locator("table").get_by_text("P-story").first).to_be_visible()
 
     visitor = visit().page
     assert visitor.goto(address).status == 404  # type: ignore[union-attr]
